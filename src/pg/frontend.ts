@@ -1,0 +1,46 @@
+import { serialize } from 'pg-protocol'
+import { dateToPgTime, type Lsn } from '../wal/index.js'
+import { UsageError } from './errors.js'
+
+/**
+ * Frames that the client sends after start-up.
+ *
+ * pg-protocol's writer is shared by the whole process and keeps left-over bytes when it
+ * throws, so every text is checked here before it gets near it.
+ */
+
+/** @throws UsageError for text with a NUL byte, which would end the query early on the wire */
+export function queryFrame(sql: string): Buffer {
+  if (sql.includes('\0')) throw new UsageError('a command must not contain a NUL byte')
+  return serialize.query(sql)
+}
+
+export function copyDoneFrame(): Buffer {
+  return serialize.copyDone()
+}
+
+export function terminateFrame(): Buffer {
+  return serialize.end()
+}
+
+/** What a standby status update says. PostgreSQL chapter 54.4, "Standby status update". */
+export interface StandbyStatus {
+  readonly write: Lsn
+  readonly flush: Lsn
+  readonly apply: Lsn
+  readonly replyRequested: boolean
+}
+
+/** A standby status update in its CopyData frame: 39 bytes, a fresh buffer each time. */
+export function standbyStatusFrame(status: StandbyStatus, now: Date = new Date()): Buffer {
+  const frame = Buffer.allocUnsafe(39)
+  frame[0] = 0x64 // CopyData
+  frame.writeUInt32BE(38, 1)
+  frame[5] = 0x72 // 'r'
+  frame.writeBigUInt64BE(status.write, 6)
+  frame.writeBigUInt64BE(status.flush, 14)
+  frame.writeBigUInt64BE(status.apply, 22)
+  frame.writeBigInt64BE(dateToPgTime(now), 30)
+  frame[38] = status.replyRequested ? 1 : 0
+  return frame
+}

@@ -1,0 +1,195 @@
+import { formatLsn, INVALID_LSN, type Lsn, parseLsn } from '../wal/index.js'
+import { ProtocolError, UsageError } from './errors.js'
+import { quoteIdentifier } from './quote.js'
+import { type RawResult, singleRow } from './simple-query.js'
+
+/**
+ * The replication commands (PostgreSQL chapter 54.4) as pairs: text to send, and
+ * understanding of the answer. Column types and command tags differ between versions, so
+ * only the text of the values counts.
+ */
+
+export interface SystemIdentity {
+  /** Identifies the cluster: made at initdb time and never changed. */
+  readonly systemId: string
+  readonly timeline: number
+  /** Flush position of the server. */
+  readonly xlogPos: Lsn
+  /** Null on a physical connection. */
+  readonly dbName: string | null
+}
+
+export function parseIdentifySystem(results: readonly RawResult[]): SystemIdentity {
+  const [systemId, timeline, xlogPos, dbName] = singleRow(results, 3, 'could not identify system')
+  return {
+    systemId: systemId ?? '',
+    timeline: parseTimeline(timeline ?? ''),
+    xlogPos: parsePosition(xlogPos ?? '', 'IDENTIFY_SYSTEM'),
+    dbName: dbName ?? null,
+  }
+}
+
+export interface PhysicalSlot {
+  readonly slotType: 'physical'
+  /** Null when nothing is reserved: never used yet, or invalidated. */
+  readonly restartLsn: Lsn | null
+  readonly restartTli: number | null
+}
+
+export function readReplicationSlotCommand(slotName: string): string {
+  return `READ_REPLICATION_SLOT ${quoteIdentifier(slotName, 'replication slot name')}`
+}
+
+/** @returns null when there is no such slot */
+export function parseReadReplicationSlot(results: readonly RawResult[]): PhysicalSlot | null {
+  const [slotType, restartLsn, restartTli] = singleRow(results, 3, 'could not read replication slot')
+  if (slotType == null) return null
+  return {
+    slotType: 'physical',
+    restartLsn: restartLsn == null ? null : parsePosition(restartLsn, 'READ_REPLICATION_SLOT'),
+    restartTli: restartTli == null ? null : parseTimeline(restartTli),
+  }
+}
+
+export interface TimelineHistory {
+  readonly fileName: string
+  /** The server's file, byte for byte: restore point names may be in any encoding. */
+  readonly content: Buffer
+}
+
+export function timelineHistoryCommand(timeline: number): string {
+  return `TIMELINE_HISTORY ${checkTimeline(timeline)}`
+}
+
+export function parseTimelineHistory(results: readonly RawResult[]): TimelineHistory {
+  const [fileName] = singleRow(results, 2, 'could not fetch timeline history')
+  const content = results[0]?.rows[0]?.[1]
+  if (fileName == null || content == null)
+    throw new ProtocolError('timeline history without a name or content')
+  return { fileName, content }
+}
+
+export interface PhysicalSlotOptions {
+  /** Dropped at the end of the session, and on any error in it. */
+  readonly temporary?: boolean
+  /** Hold WAL back from now on, not only from the first use. */
+  readonly reserveWal?: boolean
+}
+
+export function createPhysicalSlotCommand(slotName: string, options: PhysicalSlotOptions = {}): string {
+  let command = `CREATE_REPLICATION_SLOT ${quoteIdentifier(slotName, 'replication slot name')}`
+  if (options.temporary) command += ' TEMPORARY'
+  command += ' PHYSICAL'
+  if (options.reserveWal) command += ' RESERVE_WAL'
+  return command
+}
+
+export interface CreatedSlot {
+  readonly slotName: string
+  /** 0/0 for physical slots. */
+  readonly consistentPoint: Lsn
+  readonly snapshotName: string | null
+  readonly outputPlugin: string | null
+  /** False when it was there already and that was accepted. */
+  readonly created: boolean
+}
+
+export function parseCreateReplicationSlot(results: readonly RawResult[]): CreatedSlot {
+  const [slotName, consistentPoint, snapshotName, outputPlugin] = singleRow(
+    results,
+    4,
+    'could not create replication slot',
+  )
+  return {
+    slotName: slotName ?? '',
+    consistentPoint:
+      consistentPoint == null ? INVALID_LSN : parsePosition(consistentPoint, 'CREATE_REPLICATION_SLOT'),
+    snapshotName: snapshotName ?? null,
+    outputPlugin: outputPlugin ?? null,
+    created: true,
+  }
+}
+
+/** @param wait let the server wait until the slot is free (version 11 and later) */
+export function dropReplicationSlotCommand(slotName: string, wait = false): string {
+  return `DROP_REPLICATION_SLOT ${quoteIdentifier(slotName, 'replication slot name')}${wait ? ' WAIT' : ''}`
+}
+
+export interface PhysicalStart {
+  readonly slotName?: string
+  readonly startLsn: Lsn
+  /** Absent: the server's current timeline. */
+  readonly timeline?: number
+}
+
+export function startPhysicalCommand(start: PhysicalStart): string {
+  let command = 'START_REPLICATION'
+  if (start.slotName) command += ` SLOT ${quoteIdentifier(start.slotName, 'replication slot name')}`
+  command += ` ${formatLsn(start.startLsn)}`
+  if (start.timeline) command += ` TIMELINE ${checkTimeline(start.timeline)}`
+  return command
+}
+
+/** Where the next timeline begins, sent when the one being streamed has ended. */
+export interface NextTimeline {
+  readonly nextTimeline: number
+  readonly nextTimelineStart: Lsn
+}
+
+export function parseNextTimeline(row: readonly (Buffer | null)[]): NextTimeline {
+  const [timeline, start] = row
+  if (timeline == null || start == null)
+    throw new ProtocolError('unexpected result set after end-of-timeline')
+  return {
+    nextTimeline: parseTimeline(timeline.toString('latin1')),
+    nextTimelineStart: parsePosition(start.toString('latin1'), 'end of timeline'),
+  }
+}
+
+function checkTimeline(timeline: number): number {
+  if (!Number.isInteger(timeline) || timeline < 1 || timeline > 0xffff_ffff) {
+    throw new UsageError(`timeline ${timeline} is out of range 1..4294967295`)
+  }
+  return timeline
+}
+
+function parseTimeline(text: string): number {
+  // Versions before 16 send a signed 32-bit integer.
+  const value = Number(text)
+  if (!/^-?\d+$/.test(text) || !Number.isSafeInteger(value))
+    throw new ProtocolError(`server sent an invalid timeline "${text}"`)
+  return value < 0 ? value + 0x1_0000_0000 : value
+}
+
+function parsePosition(text: string, what: string): Lsn {
+  try {
+    return parseLsn(text)
+  } catch (cause) {
+    throw new ProtocolError(`${what}: server sent an invalid position "${text}"`, { cause })
+  }
+}
+
+/**
+ * A duration setting as SHOW prints it (`1min`, `4s`, `500ms`, `0`) in milliseconds.
+ *
+ * @returns null when it is not understood
+ */
+export function parseDurationMs(text: string): number | null {
+  const match = /^(\d+)(us|ms|s|min|h|d)?$/.exec(text)
+  if (match === null) return null
+  const factor = { us: 0.001, ms: 1, s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000 }[match[2] ?? 'ms']!
+  return Number(match[1]) * factor
+}
+
+/**
+ * `wal_segment_size` as SHOW prints it (`16MB`, `1GB`), in bytes.
+ *
+ * @returns null when it is not understood
+ */
+export function parseSegmentSize(text: string): number | null {
+  const match = /^(\d+)(kB|MB|GB|B)$/.exec(text)
+  if (match === null) return null
+  return (
+    Number(match[1]) * { B: 1, kB: 1024, MB: 1024 ** 2, GB: 1024 ** 3 }[match[2] as 'B' | 'kB' | 'MB' | 'GB']
+  )
+}

@@ -1,0 +1,336 @@
+import { formatLsn, INVALID_LSN, type Lsn, lsnAdd, lsnMax } from '../wal/index.js'
+import { ConnectionLostError, ProtocolError } from './errors.js'
+import type { CopyStreamHandler } from './frame-splitter.js'
+import { copyDoneFrame, standbyStatusFrame } from './frontend.js'
+import { parseNextTimeline } from './replication-commands.js'
+import { readResults } from './simple-query.js'
+import { StandbyPositions } from './standby-positions.js'
+import { evaluateStream } from './stream-clock.js'
+import {
+  DISCARD,
+  type EndOfStream,
+  type Feedback,
+  type ReplicationStreamOptions,
+  type StreamConsumer,
+  type StreamOutcome,
+} from './stream-contract.js'
+import type { BackendMessage, Wire } from './wire.js'
+
+/**
+ * One COPY BOTH exchange: positions, feedback, signs of life, and how it ended.
+ *
+ * Promises: positions reported only move forward, and never past what was received;
+ * statuses go out on their own timer also while reading is paused; a server that asks for
+ * an answer gets one, at once when there is news, else a little later, because at shutdown
+ * every answer brings the next question (seen: 20 000 a second). On one timeline each message
+ * begins where the last one ended, or the stream fails.
+ */
+export class ReplicationStream implements CopyStreamHandler {
+  readonly #wire: Wire
+  readonly #options: ReplicationStreamOptions
+  #consumer: StreamConsumer
+  #position: Lsn
+  #received: Lsn
+  #serverEnd: Lsn = INVALID_LSN
+  readonly #positions = new StandbyPositions()
+  #lastSentAt = performance.now()
+  #lastReceivedAt = performance.now()
+  #lastFeedback: Date | null = null
+  #pingedAt: number | null = null
+  #replyDueAt: number | null = null
+  #answering = false
+  #timer: NodeJS.Timeout | null = null
+  #copyDoneSent = false
+  #finishing = false
+  #outcome: StreamOutcome | null = null
+  #settle!: (outcome: StreamOutcome) => void
+  /** Resolves with how it ended; never rejects, so that it needs no handler. */
+  readonly done: Promise<StreamOutcome>
+
+  constructor(wire: Wire, options: ReplicationStreamOptions, consumer: StreamConsumer) {
+    this.#wire = wire
+    this.#options = options
+    this.#consumer = consumer
+    this.#position = options.startLsn
+    this.#received = options.startLsn
+    this.done = new Promise((resolve) => {
+      this.#settle = (outcome) => {
+        if (this.#outcome !== null) return
+        this.#outcome = outcome
+        if (this.#timer !== null) clearTimeout(this.#timer)
+        resolve(outcome)
+      }
+    })
+  }
+
+  /** Called once CopyBothResponse is there. Data that came with it has been handed over already. */
+  begin(): void {
+    this.#wire.intercept(
+      (message) => this.#onMessage(message),
+      (error) => this.#onLost(error),
+    )
+    this.#tick()
+  }
+
+  /** How the stream ended, or null while it runs. */
+  get outcome(): StreamOutcome | null {
+    return this.#outcome
+  }
+
+  /** End of what has been received, or the start position before anything was. */
+  get received(): Lsn {
+    return this.#received
+  }
+
+  /** The furthest end of WAL the server has told of. */
+  get serverEnd(): Lsn {
+    return this.#serverEnd
+  }
+
+  get positions(): StandbyPositions {
+    return this.#positions
+  }
+
+  /** When a status last went out, or null. */
+  get lastFeedback(): Date | null {
+    return this.#lastFeedback
+  }
+
+  /** Keeps the span now being handed over valid until released. */
+  hold(): { release(): void } {
+    return this.#wire.transport.hold()
+  }
+
+  pauseReading(): void {
+    this.#wire.transport.pause()
+  }
+
+  resumeReading(): void {
+    this.#wire.transport.resume()
+    this.#lastReceivedAt = performance.now()
+  }
+
+  /** Changes who takes the data, between two spans. */
+  redirect(consumer: StreamConsumer): void {
+    this.#consumer = consumer
+  }
+
+  /**
+   * Records how far the caller got; the server hears of it with the next status, or now with `force`.
+   *
+   * @throws UsageError for a position beyond what was received: the server believes it and would
+   *   remove WAL that nobody has
+   */
+  sendFeedback(feedback: Feedback): void {
+    this.#positions.advance(feedback, lsnMax(this.#received, this.#serverEnd))
+    if (feedback.force || feedback.replyRequested) this.#sendStatus(feedback.replyRequested ?? false)
+  }
+
+  /**
+   * Ends the stream from our side and drains what is under way.
+   *
+   * @param drainTimeoutMs after this the connection is destroyed instead
+   */
+  async stop(drainTimeoutMs: number): Promise<EndOfStream> {
+    if (this.#outcome === null && !this.#copyDoneSent) {
+      this.#consumer = DISCARD
+      this.#sendCopyDone()
+      this.#wire.transport.resume()
+    }
+    const timer = setTimeout(() => {
+      this.#settle({ end: { reason: 'client' } })
+      this.#wire.transport.destroy()
+    }, drainTimeoutMs)
+    const outcome = await this.done
+    clearTimeout(timer)
+    if ('end' in outcome) return outcome.end
+    // We were leaving anyway; a line that broke meanwhile changes nothing for the caller.
+    return { reason: 'client' }
+  }
+
+  /** Ends the stream with an error of the consumer's: nothing more is handed over. */
+  fail(error: Error): void {
+    this.#consumer = DISCARD
+    this.#settle({ error })
+    this.#wire.transport.destroy()
+  }
+
+  onXLogData(dataStart: Lsn, walEnd: Lsn, sendTime: bigint, payloadLength: number): void {
+    this.#heard()
+    if (this.#options.kind === 'physical') {
+      if (dataStart !== this.#received && !this.#copyDoneSent) {
+        throw new ProtocolError(
+          `received WAL at ${formatLsn(dataStart)}, expected ${formatLsn(this.#received)}`,
+          {
+            hint: 'the stream has a gap or an overlap; streaming starts over from what is on disk',
+          },
+        )
+      }
+      this.#received = lsnAdd(dataStart, payloadLength)
+    } else {
+      this.#received = lsnMax(this.#received, dataStart)
+    }
+    this.#position = dataStart
+    this.#serverEnd = lsnMax(this.#serverEnd, walEnd)
+    this.#consumer.onXLogData(dataStart, walEnd, sendTime, payloadLength)
+  }
+
+  onSpan(span: Buffer): void {
+    const lsn = this.#position
+    this.#position = lsnAdd(lsn, span.length)
+    this.#consumer.onSpan(lsn, span)
+  }
+
+  onXLogDataEnd(): void {
+    this.#consumer.onXLogDataEnd()
+  }
+
+  onReadEnd(): void {
+    this.#heard()
+    this.#consumer.onReadEnd()
+  }
+
+  onKeepalive(walEnd: Lsn, _sendTime: bigint, replyRequested: boolean): void {
+    this.#heard()
+    this.#serverEnd = lsnMax(this.#serverEnd, walEnd)
+    const settled = this.#consumer.onKeepalive(walEnd, replyRequested)
+    if (!replyRequested || this.#answering) return
+    if (settled === undefined) {
+      this.#answer()
+      return
+    }
+    this.#answering = true
+    settled.then(
+      () => {
+        this.#answering = false
+        this.#answer()
+      },
+      (error) => this.fail(error),
+    )
+  }
+
+  onUnknown(type: number): void {
+    this.#options.onWarning?.(`ignoring a replication message of unknown type "${String.fromCharCode(type)}"`)
+  }
+
+  #answer(): void {
+    if (this.#outcome !== null || this.#copyDoneSent) return
+    if (this.#positions.changed || this.#lastFeedback === null) {
+      this.#sendStatus(false)
+      return
+    }
+    const { senderTimeoutMs } = this.#options
+    const delayMs = senderTimeoutMs > 0 ? Math.min(1000, senderTimeoutMs / 4) : 1000
+    this.#replyDueAt ??= performance.now() + delayMs
+    this.#tick()
+  }
+
+  #sendStatus(replyRequested: boolean): void {
+    if (this.#outcome !== null || this.#copyDoneSent) return
+    this.#wire.send(standbyStatusFrame({ ...this.#positions.take(), replyRequested }))
+    this.#replyDueAt = null
+    this.#lastSentAt = performance.now()
+    this.#lastFeedback = new Date()
+  }
+
+  #heard(): void {
+    this.#lastReceivedAt = performance.now()
+    this.#pingedAt = null
+  }
+
+  #tick(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    if (this.#outcome !== null) return
+    const now = performance.now()
+    const verdict = evaluateStream(
+      {
+        statusIntervalMs: this.#copyDoneSent ? 0 : this.#options.statusIntervalMs,
+        senderTimeoutMs: this.#copyDoneSent ? 0 : this.#options.senderTimeoutMs,
+        pingTimeoutMs: this.#copyDoneSent ? 0 : this.#options.pingTimeoutMs,
+        lastSentAt: this.#lastSentAt,
+        lastReceivedAt: this.#lastReceivedAt,
+        pingedAt: this.#pingedAt,
+        replyDueAt: this.#replyDueAt,
+        paused: this.#wire.transport.paused,
+      },
+      now,
+    )
+    if (verdict.action === 'dead') {
+      const seconds = Math.round((now - this.#lastReceivedAt) / 1000)
+      this.fail(
+        new ConnectionLostError(`no sign of life from the server for ${seconds} seconds`, {
+          code: 'PG_SERVER_SILENT',
+          hint: 'the server or the network between is gone without a word',
+        }),
+      )
+      return
+    }
+    if (verdict.action === 'ping') {
+      this.#pingedAt = now
+      this.#sendStatus(true)
+    } else if (verdict.action === 'status') this.#sendStatus(false)
+    this.#timer = setTimeout(() => this.#tick(), Math.max(1, Math.min(1000, verdict.lookAgainMs)))
+  }
+
+  #sendCopyDone(): void {
+    if (this.#copyDoneSent) return
+    this.#copyDoneSent = true
+    this.#wire.send(copyDoneFrame())
+  }
+
+  #onMessage(message: BackendMessage): void {
+    switch (message.name) {
+      case 'copyDone':
+        this.#sendCopyDone()
+        this.#finish(null)
+        break
+      case 'commandComplete':
+        // A server that shuts down ends the copy without CopyDone, then closes the line.
+        this.#wire.endStream()
+        this.#settle({ end: { reason: 'server-shutdown' } })
+        break
+      case 'error':
+        if (message.error.fatal) {
+          this.#wire.endStream()
+          this.#settle({ error: message.error })
+        } else this.#finish(message.error)
+        break
+      case 'notice':
+        this.#options.onNotice?.(message.notice)
+        break
+      case 'parameterStatus':
+      case 'other':
+        break
+      default:
+        this.fail(new ProtocolError(`unexpected message "${message.name}" in a replication stream`))
+    }
+  }
+
+  /** Reads up to ReadyForQuery, so that the connection can be used again, then settles. */
+  #finish(error: Error | null): void {
+    if (this.#finishing) return
+    this.#finishing = true
+    this.#wire.endStream()
+    readResults(this.#wire, { onNotice: this.#options.onNotice }).then(
+      (outcome) => {
+        if (error !== null) return this.#settle({ error })
+        const row =
+          outcome.kind === 'results'
+            ? outcome.results.find((result) => result.rows.length > 0)?.rows[0]
+            : undefined
+        try {
+          if (row !== undefined) this.#settle({ end: { reason: 'timeline', ...parseNextTimeline(row) } })
+          else this.#settle({ end: { reason: 'client' } })
+        } catch (cause) {
+          this.#settle({ error: cause as Error })
+        }
+      },
+      (cause) => this.#settle({ error: error ?? cause }),
+    )
+  }
+
+  #onLost(error: Error): void {
+    this.#wire.endStream()
+    this.#settle({ error })
+  }
+}
