@@ -1,0 +1,144 @@
+import { constants, createGunzip } from 'node:zlib'
+import type { CompressionAlgorithm } from './compression-spec.js'
+import { CorruptStreamError } from './errors.js'
+import { decompressLz4 } from './lz4-decompress.js'
+
+/** A compressed file that can be read again from its beginning. */
+export type ByteSource = () => AsyncIterable<Buffer>
+
+/**
+ * The content of a compressed file. What a torn file still holds is delivered, and only data that
+ * cannot be read is an error.
+ *
+ * @throws CorruptStreamError
+ */
+export function decompress(
+  algorithm: CompressionAlgorithm,
+  chunks: AsyncIterable<Buffer>,
+): AsyncIterable<Buffer> {
+  switch (algorithm) {
+    case 'none':
+      return chunks
+    case 'gzip':
+      return decompressGzip(chunks)
+    case 'lz4':
+      return decompressLz4(chunks)
+  }
+}
+
+async function* decompressGzip(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  // With this flush a stream that just ends gives all it has, instead of an error in place of it.
+  const gunzip = createGunzip({ finishFlush: constants.Z_SYNC_FLUSH })
+  let produced: Buffer[] = []
+  gunzip.on('data', (chunk: Buffer) => produced.push(chunk))
+  const failed = new Promise<never>((_, reject) => {
+    gunzip.on('error', (error) => reject(new CorruptStreamError('gzip', error.message, error)))
+  })
+  failed.catch(() => {})
+  const take = () => {
+    while (gunzip.read() !== null);
+    const taken = produced
+    produced = []
+    return taken
+  }
+  try {
+    for await (const chunk of chunks) {
+      await Promise.race([failed, new Promise<void>((resolve) => gunzip.write(chunk, () => resolve()))])
+      yield* take()
+    }
+    await Promise.race([
+      failed,
+      new Promise<void>((resolve) => {
+        gunzip.once('end', resolve)
+        gunzip.end()
+      }),
+    ])
+    yield* take()
+  } finally {
+    gunzip.destroy()
+  }
+}
+
+/** Bytes in the content of a compressed file; the whole of it is decompressed. */
+export async function contentSize(
+  algorithm: CompressionAlgorithm,
+  chunks: AsyncIterable<Buffer>,
+): Promise<number> {
+  let size = 0
+  for await (const block of decompress(algorithm, chunks)) size += block.length
+  return size
+}
+
+/** The first bytes of the content, fewer when it is shorter or cannot be read further. */
+export async function firstContentBytes(
+  algorithm: CompressionAlgorithm,
+  chunks: AsyncIterable<Buffer>,
+  byteCount: number,
+): Promise<Buffer> {
+  const parts: Buffer[] = []
+  let length = 0
+  try {
+    for await (const block of decompress(algorithm, chunks)) {
+      parts.push(block)
+      length += block.length
+      if (length >= byteCount) break
+    }
+  } catch (error) {
+    if (!(error instanceof CorruptStreamError)) throw error
+  }
+  return Buffer.concat(parts).subarray(0, byteCount)
+}
+
+/**
+ * How many bytes of content a file gives back that may be torn or end in garbage, as after a crash.
+ * Exact to the byte: on it rests whether a newer file holds as much as this one.
+ */
+export async function recoverableSize(algorithm: CompressionAlgorithm, source: ByteSource): Promise<number> {
+  let found = await sizeUpToFault(algorithm, source())
+  if (algorithm !== 'gzip') return found.size
+  // zlib does not hand out what it decoded from the piece of input in which it met the fault, so
+  // the pieces must become small where the fault is.
+  for (const pieceSize of [512, 1]) {
+    if (!found.faulty) break
+    found = await sizeUpToFault(algorithm, cutFrom(source(), found.consumed, pieceSize))
+  }
+  return found.size
+}
+
+async function sizeUpToFault(
+  algorithm: CompressionAlgorithm,
+  chunks: AsyncIterable<Buffer>,
+): Promise<{ size: number; consumed: number; faulty: boolean }> {
+  let consumed = 0
+  let size = 0
+  let last = 0
+  async function* counted(): AsyncGenerator<Buffer> {
+    for await (const chunk of chunks) {
+      consumed += last
+      last = chunk.length
+      yield chunk
+    }
+  }
+  try {
+    for await (const block of decompress(algorithm, counted())) size += block.length
+    return { size, consumed: consumed + last, faulty: false }
+  } catch (error) {
+    if (!(error instanceof CorruptStreamError)) throw error
+    return { size, consumed, faulty: true }
+  }
+}
+
+/** The same bytes, in pieces of at most `pieceSize` from offset `from` on. */
+async function* cutFrom(
+  chunks: AsyncIterable<Buffer>,
+  from: number,
+  pieceSize: number,
+): AsyncGenerator<Buffer> {
+  let at = 0
+  for await (const chunk of chunks) {
+    const whole = Math.min(chunk.length, Math.max(0, from - at))
+    if (whole > 0) yield chunk.subarray(0, whole)
+    for (let i = whole; i < chunk.length; i += pieceSize) yield chunk.subarray(i, i + pieceSize)
+    at += chunk.length
+  }
+}

@@ -1,0 +1,17 @@
+export {
+  type CompressionAlgorithm,
+  type CompressionSpec,
+  fileExtension,
+  NO_COMPRESSION,
+  parseCompression,
+} from './compression-spec.js'
+export { createCompressor } from './compressor.js'
+export type { Compressor, CompressorOutput } from './compressor-contract.js'
+export {
+  type ByteSource,
+  contentSize,
+  decompress,
+  firstContentBytes,
+  recoverableSize,
+} from './decompress.js'
+export { CorruptStreamError } from './errors.js'

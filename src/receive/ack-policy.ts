@@ -1,0 +1,39 @@
+import { INVALID_LSN, type Lsn } from '../wal/index.js'
+
+/** What a receiver has, as far as the server may hear of it. */
+export interface Watermarks {
+  readonly written: Lsn
+  readonly flushed: Lsn
+}
+
+/** What is reported to the server. */
+export interface AckPositions {
+  readonly writeLsn: Lsn
+  readonly flushLsn: Lsn
+  readonly applyLsn: Lsn
+}
+
+/** Turns watermarks into what the server is told. Pure. */
+export type AckPolicy = (at: Watermarks) => AckPositions
+
+/**
+ * Reports what is safe on disk as flushed. `apply` stays 0: an archiver replays nothing, and
+ * any other value would let commits with `synchronous_commit = remote_apply` return early.
+ */
+export const ackFlushed: AckPolicy = ({ written, flushed }) => ({
+  writeLsn: written,
+  flushLsn: flushed,
+  applyLsn: INVALID_LSN,
+})
+
+/** Never reports a flush position, so that the server does not choose us as a synchronous standby. */
+export const ackWrittenOnly: AckPolicy = ({ written }) => ({
+  writeLsn: written,
+  flushLsn: INVALID_LSN,
+  applyLsn: INVALID_LSN,
+})
+
+/** As pg_receivewal: flush positions only with a slot or with --synchronous. */
+export function chooseAckPolicy(options: { slotName?: string; synchronous: boolean }): AckPolicy {
+  return options.slotName || options.synchronous ? ackFlushed : ackWrittenOnly
+}

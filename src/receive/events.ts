@@ -1,0 +1,48 @@
+import type { WalshipError } from '../base/index.js'
+import type { Lsn } from '../wal/index.js'
+
+/** Why a receiver ended without an error. */
+export type StopCause = 'endpos' | 'interrupt'
+
+/** What a receiver tells while it runs, in the order it happens. */
+export type ReceiveEvent =
+  /** Sent before START_REPLICATION, for each connection and each timeline. */
+  | { readonly kind: 'streaming-started'; readonly lsn: Lsn; readonly timeline: number }
+  /** A segment is complete under its final name; `lsn` is its end. */
+  | { readonly kind: 'segment-finished'; readonly name: string; readonly lsn: Lsn; readonly timeline: number }
+  /** `timeline` follows; the old one was received up to `lsn`. */
+  | { readonly kind: 'timeline-switched'; readonly timeline: number; readonly lsn: Lsn }
+  /** The open segment was closed before it was full. */
+  | { readonly kind: 'segment-left-partial'; readonly name: string }
+  /** A file of the directory was not counted when looking for the start. `reason` is a whole sentence. */
+  | { readonly kind: 'segment-skipped'; readonly name: string; readonly reason: string }
+  /** Nothing more is taken from the stream. */
+  | { readonly kind: 'stopping'; readonly cause: StopCause; readonly lsn: Lsn; readonly timeline: number }
+  /** The stream has ended as well. */
+  | { readonly kind: 'stopped'; readonly cause: StopCause; readonly lsn: Lsn; readonly timeline: number }
+  /** An attempt failed. */
+  | { readonly kind: 'error'; readonly error: WalshipError }
+  | { readonly kind: 'warning'; readonly error: WalshipError }
+  /** The next attempt comes after `delayMs`. */
+  | {
+      readonly kind: 'retrying'
+      readonly delayMs: number
+      readonly attempt: number
+      readonly error: WalshipError
+    }
+
+/**
+ * How far a receiver is. `received >= written >= flushed` at any moment; they move back only
+ * where streaming starts over from what is on disk, or on another timeline.
+ */
+export interface Progress {
+  readonly timeline: number
+  /** Taken from the socket. */
+  readonly received: Lsn
+  /** Handed to the operating system. */
+  readonly written: Lsn
+  /** Safe on disk under a name that will be found. */
+  readonly flushed: Lsn
+  /** The furthest end of WAL the server has told of. */
+  readonly serverEnd: Lsn
+}

@@ -1,0 +1,193 @@
+import { sleep, type WalshipError } from '../base/index.js'
+import type { CompressionSpec } from '../codec/index.js'
+import { type ConnectOptions, PhysicalReplicationConnection } from '../pg/index.js'
+import { INVALID_LSN, type Lsn } from '../wal/index.js'
+import { chooseAckPolicy } from './ack-policy.js'
+import { asWalshipError, isFinal } from './errors.js'
+import type { Progress, ReceiveEvent, StopCause } from './events.js'
+import { keepHistory } from './history.js'
+import { askServer, checkIdentity, type ServerFacts } from './server-facts.js'
+import { findStartPoint, type StartPoint } from './start-point.js'
+import { type ActiveStream, streamTimeline } from './stream-timeline.js'
+
+export interface RetryPolicy {
+  /** Also try again when the very first connection fails. */
+  readonly initial: boolean
+  /** Also after errors that do not heal by themselves (a slot that is missing, WAL that is gone). */
+  readonly everything: boolean
+  /**
+   * @param attempt 1 for the first wait after a stream that worked
+   * @returns milliseconds to wait
+   */
+  delayMs(attempt: number, error: WalshipError): number
+}
+
+export interface ReceiverOptions {
+  readonly connection: ConnectOptions
+  /** Where the files go; must exist. */
+  readonly directory: string
+  readonly slotName?: string
+  /** Make everything durable as it arrives, and tell the server at once. */
+  readonly synchronous: boolean
+  /** False: no fsync at all. */
+  readonly durable: boolean
+  /** Milliseconds; 0 sends no status on our own account. */
+  readonly statusIntervalMs: number
+  /** Milliseconds of silence before the server is asked for a sign of life. Default: see StartPhysicalOptions. */
+  readonly pingTimeoutMs?: number
+  /** Stop once more than this was received. */
+  readonly endLsn?: Lsn
+  readonly compression: CompressionSpec
+  /** Null: the first failure ends the run. */
+  readonly retry: RetryPolicy | null
+  /** Servers of a newer major are warned about. */
+  readonly newestServerMajor: number
+  onEvent(event: ReceiveEvent): void
+}
+
+/**
+ * Keeps a directory in step with a server: connect, find out where to go on, stream, follow
+ * timelines; after a failure start over from what is on disk.
+ *
+ * Promises: no gap and no overlap in the files; what is acknowledged to the server is on disk;
+ * WAL of another cluster is never mixed in.
+ */
+export class Receiver {
+  readonly #options: ReceiverOptions
+  #active: ActiveStream | null = null
+  #last: Progress = {
+    timeline: 0,
+    received: INVALID_LSN,
+    written: INVALID_LSN,
+    flushed: INVALID_LSN,
+    serverEnd: INVALID_LSN,
+  }
+  #systemId: string | null = null
+  #connectedOnce = false
+  #streamedThisTime = false
+  #password: string | undefined
+
+  constructor(options: ReceiverOptions) {
+    this.#options = options
+  }
+
+  /** How far it is now. */
+  get progress(): Progress {
+    const active = this.#active
+    if (active === null) return this.#last
+    const { connection, pump, writer } = active
+    return {
+      timeline: active.start.timeline,
+      received: pump.received,
+      written: writer.written,
+      flushed: writer.flushed,
+      serverEnd: connection.serverEndLsn ?? INVALID_LSN,
+    }
+  }
+
+  /**
+   * Runs until the end position is passed, the signal aborts (a clean stop), or it gives up.
+   *
+   * @throws WalshipError when it gives up: see ReceiverOptions.retry
+   */
+  async run(signal: AbortSignal): Promise<{ reason: 'endpos' | 'aborted' }> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const cause = await this.#attempt(signal)
+        return { reason: cause === 'endpos' ? 'endpos' : 'aborted' }
+      } catch (thrown) {
+        if (signal.aborted && !this.#streamedThisTime) return { reason: 'aborted' }
+        const error = asWalshipError(thrown)
+        if (signal.aborted || !this.#mayRetry(error)) throw error
+        if (this.#streamedThisTime) attempt = 1
+        this.#options.onEvent({ kind: 'error', error })
+        const delayMs = this.#options.retry!.delayMs(attempt, error)
+        this.#options.onEvent({ kind: 'retrying', delayMs, attempt, error })
+        if (!(await sleep(delayMs, signal))) return { reason: 'aborted' }
+      }
+    }
+  }
+
+  #mayRetry(error: WalshipError): boolean {
+    const { retry } = this.#options
+    if (retry === null || isFinal(error)) return false
+    if (!this.#connectedOnce && !retry.initial) return false
+    return error.retryable || retry.everything
+  }
+
+  async #attempt(signal: AbortSignal): Promise<StopCause> {
+    const { connection: connectOptions, newestServerMajor, onEvent, directory } = this.#options
+    this.#streamedThisTime = false
+    const connection = await PhysicalReplicationConnection.connect({
+      ...connectOptions,
+      ...(this.#password === undefined ? {} : { password: this.#password }),
+      signal,
+    })
+    try {
+      this.#connectedOnce = true
+      this.#password = connection.passwordUsed
+      const warn = (error: WalshipError) => onEvent({ kind: 'warning', error })
+      const facts = await askServer(connection, newestServerMajor, warn, signal)
+      await checkIdentity(directory, facts, this.#systemId)
+      this.#systemId = facts.systemId
+      const { slotName } = this.#options
+      const start = await findStartPoint(connection, facts, { directory, slotName, signal, onEvent })
+      return await this.#follow(connection, facts, start, signal)
+    } finally {
+      await connection.close()
+    }
+  }
+
+  /** Streams timeline after timeline on one connection. */
+  async #follow(
+    connection: PhysicalReplicationConnection,
+    facts: ServerFacts,
+    first: StartPoint,
+    signal: AbortSignal,
+  ): Promise<StopCause> {
+    const { onEvent, ...options } = this.#options
+    for (let start = first; ; ) {
+      await keepHistory(connection, start.timeline, { ...options, fileMode: facts.fileMode, signal, onEvent })
+      const stop: StopCause | null = this.#endsBefore(start.lsn)
+        ? 'endpos'
+        : signal.aborted
+          ? 'interrupt'
+          : null
+      if (stop !== null) {
+        onEvent({ kind: 'stopped', cause: stop, lsn: start.lsn, timeline: start.timeline })
+        return stop
+      }
+      onEvent({ kind: 'streaming-started', lsn: start.lsn, timeline: start.timeline })
+      const outcome = await streamTimeline(connection, facts, start, {
+        directory: options.directory,
+        slotName: options.slotName,
+        synchronous: options.synchronous,
+        durable: options.durable,
+        statusIntervalMs: options.statusIntervalMs,
+        pingTimeoutMs: options.pingTimeoutMs,
+        endLsn: options.endLsn,
+        compression: options.compression,
+        ackPolicy: chooseAckPolicy(options),
+        reportsFlush: options.synchronous || Boolean(options.slotName),
+        signal,
+        onEvent,
+        onActive: (active) => this.#setActive(active),
+      })
+      if (outcome.kind === 'stopped') return outcome.cause
+      start = outcome.start
+    }
+  }
+
+  /** True when everything up to the end position is there already. */
+  #endsBefore(lsn: Lsn): boolean {
+    const { endLsn } = this.#options
+    return endLsn !== undefined && lsn > endLsn
+  }
+
+  #setActive(active: ActiveStream | null): void {
+    this.#last = this.progress
+    if (this.#active !== null && this.#active.pump.received > this.#active.start.lsn)
+      this.#streamedThisTime = true
+    this.#active = active
+  }
+}

@@ -1,0 +1,192 @@
+import type { CompressionSpec } from '../codec/index.js'
+import { type EndOfStream, type PhysicalReplicationConnection, ServerError } from '../pg/index.js'
+import { WalWriter } from '../segments/index.js'
+import { formatLsn, type Lsn, segmentFloor } from '../wal/index.js'
+import type { AckPolicy } from './ack-policy.js'
+import { commandFailed, ReceiveError, streamFailed } from './errors.js'
+import type { ReceiveEvent, StopCause } from './events.js'
+import type { ServerFacts } from './server-facts.js'
+import type { StartPoint } from './start-point.js'
+import { WalPump } from './wal-pump.js'
+
+export interface StreamTimelineOptions {
+  readonly directory: string
+  readonly slotName: string | undefined
+  readonly synchronous: boolean
+  readonly durable: boolean
+  readonly statusIntervalMs: number
+  readonly pingTimeoutMs: number | undefined
+  readonly endLsn: Lsn | undefined
+  readonly compression: CompressionSpec
+  readonly ackPolicy: AckPolicy
+  readonly reportsFlush: boolean
+  /** Aborting stops cleanly. */
+  readonly signal: AbortSignal
+  onEvent(event: ReceiveEvent): void
+  /** Tells who is at work, for progress; null once it is over. */
+  onActive(active: ActiveStream | null): void
+}
+
+/** The parts of a running stream that know how far it is. */
+export interface ActiveStream {
+  readonly start: StartPoint
+  readonly connection: PhysicalReplicationConnection
+  readonly pump: WalPump
+  readonly writer: WalWriter
+}
+
+/** What to do after a timeline's stream. */
+export type TimelineOutcome =
+  | { readonly kind: 'stopped'; readonly cause: StopCause }
+  | { readonly kind: 'next-timeline'; readonly start: StartPoint }
+
+/**
+ * Streams one timeline into the directory until it ends, the end position is passed or a stop
+ * is asked for. Whatever happens, the open segment is left as a durable partial.
+ *
+ * On a stop the last thing the server hears is how far the files really reach: fsync, then
+ * feedback, then CopyDone.
+ *
+ * @throws ReceiveError, or the segment writer's error, when the stream broke
+ */
+export async function streamTimeline(
+  connection: PhysicalReplicationConnection,
+  facts: ServerFacts,
+  start: StartPoint,
+  options: StreamTimelineOptions,
+): Promise<TimelineOutcome> {
+  const { onEvent, ackPolicy } = options
+  const report = () => {
+    if (connection.streaming) connection.sendFeedback(ackPolicy(writer))
+  }
+  const writer = await WalWriter.open({
+    directory: options.directory,
+    segmentSize: facts.segmentSize,
+    timeline: start.timeline,
+    start: start.lsn,
+    compression: options.compression,
+    fileMode: facts.fileMode,
+    durable: options.durable,
+    synchronous: options.synchronous,
+    onFinished: (name, lsn) => {
+      onEvent({ kind: 'segment-finished', name, lsn, timeline: start.timeline })
+      report()
+    },
+  })
+  const pump = new WalPump(writer, start.lsn, {
+    segmentSize: facts.segmentSize,
+    synchronous: options.synchronous,
+    reportsFlush: options.reportsFlush,
+    endLsn: options.endLsn,
+    onBatch: () => {
+      if (!connection.streaming) return
+      const flushedBefore = connection.feedbackPositions?.flush
+      connection.sendFeedback(ackPolicy(writer))
+      // A commit on the server waits for this.
+      if (options.synchronous && connection.feedbackPositions?.flush !== flushedBefore) {
+        connection.sendFeedback({ force: true })
+      }
+    },
+  })
+  options.onActive({ start, connection, pump, writer })
+  try {
+    const end = await runStream(connection, start, pump, options)
+    return await leave(end)
+  } catch (error) {
+    // The server's own words end a stream in an orderly way; a dead line does not.
+    const orderly = error instanceof ReceiveError && error.cause instanceof ServerError
+    await closeWriter(orderly, true)
+    throw error
+  } finally {
+    options.onActive(null)
+  }
+
+  async function leave(end: EndOfStream | StopCause): Promise<TimelineOutcome> {
+    await pump.drain()
+    if (typeof end === 'string') {
+      const stop = { cause: end, lsn: pump.received, timeline: start.timeline }
+      onEvent({ kind: 'stopping', ...stop })
+      await closeWriter(true, false)
+      if (connection.streaming) connection.sendFeedback({ ...ackPolicy(writer), force: true })
+      await connection.stopReplication()
+      onEvent({ kind: 'stopped', ...stop })
+      return { kind: 'stopped', cause: end }
+    }
+    await closeWriter(true, false)
+    if (end.reason === 'timeline') return followTimeline(end)
+    throw new ReceiveError('replication stream was terminated before stop point', {
+      code: 'RECEIVE_SERVER_SHUTDOWN',
+      retryable: true,
+      hint: 'the server was shut down; all it had is on disk',
+    })
+  }
+
+  async function closeWriter(tell: boolean, failing: boolean): Promise<void> {
+    try {
+      const { partial } = await writer.close()
+      if (tell && partial !== null) onEvent({ kind: 'segment-left-partial', name: partial })
+    } catch (error) {
+      // The first failure is the one to tell; this is most often its echo.
+      if (!failing) throw error
+    }
+  }
+
+  function followTimeline(end: Extract<EndOfStream, { reason: 'timeline' }>): TimelineOutcome {
+    const { nextTimeline, nextTimelineStart } = end
+    if (nextTimeline <= start.timeline) {
+      throw new ReceiveError(
+        `server reported unexpected next timeline ${nextTimeline}, following timeline ${start.timeline}`,
+        { code: 'RECEIVE_NEXT_TIMELINE', retryable: true },
+      )
+    }
+    if (nextTimelineStart > pump.received) {
+      throw new ReceiveError(
+        `server stopped streaming timeline ${start.timeline} at ${formatLsn(pump.received)}, but reported next timeline ${nextTimeline} to begin at ${formatLsn(nextTimelineStart)}`,
+        { code: 'RECEIVE_NEXT_TIMELINE', retryable: true },
+      )
+    }
+    onEvent({ kind: 'timeline-switched', timeline: nextTimeline, lsn: pump.received })
+    return {
+      kind: 'next-timeline',
+      start: { lsn: segmentFloor(nextTimelineStart, facts.segmentSize), timeline: nextTimeline },
+    }
+  }
+}
+
+/** Runs the stream until it ends by itself, or until there is a reason of ours to stop. */
+async function runStream(
+  connection: PhysicalReplicationConnection,
+  start: StartPoint,
+  pump: WalPump,
+  options: StreamTimelineOptions,
+): Promise<EndOfStream | StopCause> {
+  const { signal, ackPolicy } = options
+  const { writeLsn, flushLsn } = ackPolicy({ written: start.lsn, flushed: start.lsn })
+  const started = await connection
+    .startReplication({
+      slotName: options.slotName,
+      startLsn: start.lsn,
+      timeline: start.timeline,
+      statusInterval: options.statusIntervalMs / 1000,
+      initialFeedback: { writeLsn, flushLsn },
+      pingTimeoutMs: options.pingTimeoutMs,
+      // A slow disk must not cut the stream: the pump holds little, and feedback goes on meanwhile.
+      stallTimeoutMs: 0,
+    })
+    .catch((error) => {
+      throw commandFailed('START_REPLICATION', error)
+    })
+  if (started.kind === 'ended') return started.end
+  const interrupted = new Promise<'interrupt'>((resolve) => {
+    if (signal.aborted) resolve('interrupt')
+    else signal.addEventListener('abort', () => resolve('interrupt'), { once: true })
+  })
+  const streamed = connection.streamWal(pump).catch((error) => {
+    throw streamFailed(error)
+  })
+  // When we stop first, the stream ends later and nobody waits for it any more.
+  streamed.catch(() => {})
+  const end = await Promise.race([streamed, pump.reachedEnd.then(() => 'endpos' as const), interrupted])
+  pump.freeze()
+  return end
+}

@@ -1,0 +1,5 @@
+export { WalFileError } from './errors.js'
+export { type HistoryFileOptions, historyFileExists, writeHistoryFile } from './history-file.js'
+export { type DirectoryIdentity, readSystemIdentifier } from './identity.js'
+export { findStreamingStart, type SkippedFile, type StreamingStart } from './scan.js'
+export { WalWriter, type WalWriterOptions } from './wal-writer.js'

@@ -1,0 +1,160 @@
+import { spawnSync } from 'node:child_process'
+import { gunzipSync } from 'node:zlib'
+import { describe, expect, it } from 'vitest'
+import {
+  type CompressionSpec,
+  contentSize,
+  createCompressor,
+  decompress,
+  recoverableSize,
+} from '../../src/codec/index.js'
+import { noise, pieces, source, walLikeBytes } from './sample-data.js'
+
+const GZIP: CompressionSpec = { algorithm: 'gzip', level: undefined }
+const LZ4: CompressionSpec = { algorithm: 'lz4', level: undefined }
+
+class Collected {
+  readonly chunks: Buffer[] = []
+  readonly output = async (chunks: readonly Buffer[]) => {
+    this.chunks.push(...chunks.map((chunk) => Buffer.from(chunk)))
+  }
+
+  get bytes(): Buffer {
+    return Buffer.concat(this.chunks)
+  }
+}
+
+async function read(spec: CompressionSpec, packed: Buffer): Promise<Buffer> {
+  const blocks: Buffer[] = []
+  for await (const block of decompress(spec.algorithm, source(packed, 1000))) blocks.push(block)
+  return Buffer.concat(blocks)
+}
+
+function onPath(command: string): boolean {
+  return spawnSync(command, ['--version']).error === undefined
+}
+
+describe.each([
+  ['gzip', GZIP],
+  ['lz4', LZ4],
+] as const)('%s', (command, spec) => {
+  const inputs = [
+    ['nothing', Buffer.alloc(0)],
+    ['one byte', Buffer.from('x')],
+    ['several blocks of WAL', walLikeBytes(5 * 1024 * 1024 + 333)],
+    ['noise', noise(3 * 1024 * 1024 + 1)],
+    ['exactly one block', walLikeBytes(1024 * 1024)],
+  ] as const
+
+  it.each(inputs)('gives back %s', async (_, data) => {
+    const collected = new Collected()
+    const compressor = createCompressor(spec, collected.output)
+    for (const piece of pieces(data, 100_000)) await compressor.write([piece])
+    await compressor.end()
+    const packed = collected.bytes
+    expect((await read(spec, packed)).equals(data)).toBe(true)
+    expect(await contentSize(spec.algorithm, source(packed))).toBe(data.length)
+  })
+
+  it.runIf(onPath(command)).each(inputs)(`is read by the ${command} program: %s`, async (_, data) => {
+    const collected = new Collected()
+    const compressor = createCompressor(spec, collected.output)
+    await compressor.write([...pieces(data, 777_777)])
+    await compressor.end()
+    const run = spawnSync(command, ['-d', '-c'], { input: collected.bytes, maxBuffer: 64 * 1024 * 1024 })
+    expect(run.stderr.toString()).toBe('')
+    expect(run.stdout.equals(data)).toBe(true)
+  })
+
+  it('has all bytes in the output after a flush', async () => {
+    const data = walLikeBytes(1_500_000)
+    const collected = new Collected()
+    const compressor = createCompressor(spec, collected.output)
+    let given = 0
+    for (const size of [1, 5000, 40_000, 700_000, 8192, 300_000]) {
+      await compressor.write([data.subarray(given, given + size)])
+      given += size
+      await compressor.flush()
+      expect((await read(spec, collected.bytes)).equals(data.subarray(0, given))).toBe(true)
+    }
+    await compressor.end()
+    expect(await contentSize(spec.algorithm, source(collected.bytes))).toBe(given)
+  })
+
+  it('frees the buffers when write resolves', async () => {
+    const data = walLikeBytes(4 * 1024 * 1024)
+    const collected = new Collected()
+    const compressor = createCompressor(spec, collected.output)
+    const borrowed = Buffer.alloc(100_000)
+    for (const piece of pieces(data, borrowed.length)) {
+      piece.copy(borrowed)
+      await compressor.write([borrowed.subarray(0, piece.length)])
+      borrowed.fill(0xee)
+    }
+    await compressor.end()
+    expect((await read(spec, collected.bytes)).equals(data)).toBe(true)
+  })
+
+  it('reports an error of the output, at the latest when it is flushed, and again at the end', async () => {
+    const broken = new Error('disk full')
+    const compressor = createCompressor(spec, () => Promise.reject(broken))
+    const attempt = async () => {
+      await compressor.write([noise(5 * 1024 * 1024)])
+      await compressor.flush()
+    }
+    await expect(attempt()).rejects.toBe(broken)
+    await expect(compressor.end()).rejects.toBe(broken)
+    compressor.destroy()
+  })
+
+  it('recovers what was flushed from a file with garbage behind it', async () => {
+    const data = walLikeBytes(200_000)
+    for (const garbage of [Buffer.alloc(5000), Buffer.alloc(5000, 0xff), noise(5000, 7)]) {
+      const collected = new Collected()
+      const compressor = createCompressor(spec, collected.output)
+      await compressor.write([data])
+      await compressor.flush()
+      const torn = Buffer.concat([collected.bytes, garbage])
+      // Noise may by chance begin like a valid block, so more than what was written is possible.
+      expect(await recoverableSize(spec.algorithm, () => source(torn))).toBeGreaterThanOrEqual(data.length)
+      compressor.destroy()
+    }
+  })
+
+  it('recovers a prefix from a file cut anywhere', async () => {
+    const data = walLikeBytes(60_000)
+    const collected = new Collected()
+    const compressor = createCompressor(spec, collected.output)
+    for (const piece of pieces(data, 9000)) {
+      await compressor.write([piece])
+      await compressor.flush()
+    }
+    await compressor.end()
+    const packed = collected.bytes
+    let last = 0
+    for (let length = 0; length <= packed.length; length += 97) {
+      const cut = packed.subarray(0, length)
+      const size = await recoverableSize(spec.algorithm, () => source(cut))
+      expect(size).toBeGreaterThanOrEqual(last)
+      expect((await read(spec, cut)).equals(data.subarray(0, size))).toBe(true)
+      last = size
+    }
+    expect(await recoverableSize(spec.algorithm, () => source(packed))).toBe(data.length)
+  })
+})
+
+describe('gzip', () => {
+  it('has neither time nor name in its header, and applies the level', async () => {
+    const sizes: number[] = []
+    for (const level of [1, 9]) {
+      const collected = new Collected()
+      const compressor = createCompressor({ algorithm: 'gzip', level }, collected.output)
+      await compressor.write([walLikeBytes(500_000)])
+      await compressor.end()
+      expect(collected.bytes.subarray(0, 8).toString('hex')).toBe('1f8b080000000000')
+      expect(gunzipSync(collected.bytes).length).toBe(500_000)
+      sizes.push(collected.bytes.length)
+    }
+    expect(sizes[0]).toBeGreaterThan(sizes[1]!)
+  })
+})
