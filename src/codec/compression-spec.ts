@@ -127,6 +127,6 @@ function invalidDetail(reason: string): WalshipError {
 function invalid(message: string): WalshipError {
   return new WalshipError(message, {
     code: 'INVALID_COMPRESSION',
-    hint: 'Use none, gzip[:1..9] or lz4[:1..12].',
+    hint: 'use none, gzip[:1..9] or lz4[:1..12]',
   })
 }

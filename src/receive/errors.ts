@@ -39,7 +39,8 @@ export function commandFailed(command: string, error: unknown): unknown {
 }
 
 function commandHint(command: string, error: PgError): string | undefined {
-  if (error.sqlState === '42704' && command.includes('SLOT')) return 'create the slot with --create-slot'
+  if (error.sqlState === '42704' && command === 'START_REPLICATION')
+    return 'create the slot with --create-slot'
   if (error.code === 'PG_SLOT_ACTIVE') {
     return 'another receiver uses the slot; after a crash the server needs up to wal_sender_timeout to notice'
   }

@@ -6,7 +6,7 @@ export type StopCause = 'endpos' | 'interrupt'
 
 /** What a receiver tells while it runs, in the order it happens. */
 export type ReceiveEvent =
-  /** Sent before START_REPLICATION, for each connection and each timeline. */
+  /** Sent before the history file is fetched and START_REPLICATION is sent, for each connection and each timeline. */
   | { readonly kind: 'streaming-started'; readonly lsn: Lsn; readonly timeline: number }
   /** A segment is complete under its final name; `lsn` is its end. */
   | { readonly kind: 'segment-finished'; readonly name: string; readonly lsn: Lsn; readonly timeline: number }

@@ -147,6 +147,7 @@ export class Receiver {
   ): Promise<StopCause> {
     const { onEvent, ...options } = this.#options
     for (let start = first; ; ) {
+      onEvent({ kind: 'streaming-started', lsn: start.lsn, timeline: start.timeline })
       await keepHistory(connection, start.timeline, { ...options, fileMode: facts.fileMode, signal, onEvent })
       const stop: StopCause | null = this.#endsBefore(start.lsn)
         ? 'endpos'
@@ -157,7 +158,6 @@ export class Receiver {
         onEvent({ kind: 'stopped', cause: stop, lsn: start.lsn, timeline: start.timeline })
         return stop
       }
-      onEvent({ kind: 'streaming-started', lsn: start.lsn, timeline: start.timeline })
       const outcome = await streamTimeline(connection, facts, start, {
         directory: options.directory,
         slotName: options.slotName,

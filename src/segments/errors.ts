@@ -11,7 +11,7 @@ import { formatLsn, type Lsn, segmentOffset } from '../wal/index.js'
  */
 export class WalFileError extends WalshipError {}
 
-const SPACE_HINT = 'Free space in the target directory; streaming resumes where it stopped.'
+const SPACE_HINT = 'free space in the target directory; streaming resumes where it stopped'
 
 function hintFor(cause: unknown): string {
   switch (errnoOf(cause)) {
@@ -19,20 +19,20 @@ function hintFor(cause: unknown): string {
     case 'EDQUOT':
       return SPACE_HINT
     case 'EIO':
-      return 'Check the storage of the target directory: the operating system reports a device error.'
+      return 'check the storage of the target directory: the operating system reports a device error'
     case 'EROFS':
-      return 'Mount the file system of the target directory writable.'
+      return 'mount the file system of the target directory writable'
     case 'EACCES':
     case 'EPERM':
-      return 'Give the user that runs the receiver write access to the target directory and its files.'
+      return 'give the user that runs the receiver write access to the target directory and its files'
     case 'ENOENT':
     case 'ENOTDIR':
-      return 'Check that the target directory exists and that its volume is mounted.'
+      return 'check that the target directory exists and that its volume is mounted'
     case 'EMFILE':
     case 'ENFILE':
-      return 'Raise the limit of open files (ulimit -n).'
+      return 'raise the limit of open files (ulimit -n)'
     default:
-      return 'Check the target directory and the storage below it.'
+      return 'check the target directory and the storage below it'
   }
 }
 
@@ -83,7 +83,7 @@ export function sizeError(file: string, size: number, segmentSize: number): WalF
   const bytes = size === 1 ? '1 byte' : `${size} bytes`
   return new WalFileError(`write-ahead log file "${file}" has ${bytes}, should be 0 or ${segmentSize}`, {
     code: 'WAL_FILE_SIZE_WRONG',
-    hint: 'Nobody but this receiver may write here. Move the file away after looking at where it comes from.',
+    hint: 'nobody but this receiver may write here; move the file away after looking at where it comes from',
     retryable: true,
     context: { file, size, segmentSize },
   })
@@ -109,7 +109,7 @@ export function gapError(received: Lsn, expected: Lsn, segmentSize: number, file
 export function scanError(what: string, file: string, cause: unknown, reason?: string): WalFileError {
   return new WalFileError(`${what} "${file}": ${reason ?? errnoText(cause)}`, {
     code: 'SEGMENT_SCAN_FAILED',
-    hint: 'Move the file out of the target directory, or make it readable.',
+    hint: 'move the file out of the target directory, or make it readable',
     context: { file, errno: errnoOf(cause) },
     cause,
   })

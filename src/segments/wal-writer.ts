@@ -9,6 +9,7 @@ import {
   segmentNumber,
   segmentOffset,
 } from '../wal/index.js'
+import { splitAt } from './buffer-list.js'
 import { gapError, WalFileError } from './errors.js'
 import { NextSegmentFile } from './next-segment-file.js'
 import { type OpenSegment, openSegment } from './open-segment.js'
@@ -303,22 +304,4 @@ export class WalWriter {
 
 function isSyncFailure(error: unknown): boolean {
   return error instanceof WalFileError && error.code === 'WAL_FILE_SYNC_FAILED'
-}
-
-/** Cuts a list of buffers after `byteCount` bytes. */
-function splitAt(buffers: readonly Buffer[], byteCount: number): [Buffer[], Buffer[]] {
-  const before: Buffer[] = []
-  let missing = byteCount
-  let index = 0
-  while (missing > 0) {
-    const buffer = buffers[index]!
-    if (buffer.length > missing) {
-      before.push(buffer.subarray(0, missing))
-      return [before, [buffer.subarray(missing), ...buffers.slice(index + 1)]]
-    }
-    before.push(buffer)
-    missing -= buffer.length
-    index++
-  }
-  return [before, buffers.slice(index)]
 }

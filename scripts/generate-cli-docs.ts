@@ -1,0 +1,151 @@
+/**
+ * Writes docs/cli.md from the options as the programs declare them.
+ * Usage: npx tsx scripts/generate-cli-docs.ts
+ */
+import { writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { LOG_EVENTS } from '../src/cli/log-event-names.js'
+import { RECEIVE_OPTIONS } from '../src/cli/receive-options.js'
+import {
+  LOG_OPTIONS,
+  SLOT_CREATE_OPTIONS,
+  SLOT_DROP_OPTIONS,
+  type WalshipOption,
+} from '../src/cli/walship-options.js'
+
+export const CLI_DOCS_PATH = fileURLToPath(new URL('../docs/cli.md', import.meta.url))
+
+/** The whole text of docs/cli.md. */
+export function renderCliDocs(): string {
+  return `# Command line
+
+This file is made by \`npx tsx scripts/generate-cli-docs.ts\` from the options as the programs declare them.
+
+There are two programs:
+
+- \`pg_receivewal\` takes the place of PostgreSQL's program of that name: same options, messages and exit
+  statuses. [differences.md](differences.md) lists where it differs. \`walship\` behaves in the same way when it is
+  called through a link named \`pg_receivewal\`.
+- \`walship\` is the same receiver as a daemon: it also tries the first connection again, waits longer from try to
+  try, and writes a structured log.
+
+## pg_receivewal
+
+    pg_receivewal [OPTION]...
+
+Long options may be cut to any unique prefix (\`--dir\`), short ones bundled (\`-vn\`) and their values attached
+(\`-D/var/wal\`). The last of a repeated option counts.
+
+${optionTable(RECEIVE_OPTIONS)}
+
+## walship
+
+    walship receive [OPTION]...
+    walship slot create NAME [OPTION]...
+    walship slot drop NAME [OPTION]...
+    walship help [COMMAND]
+    walship --version
+
+\`walship receive\` takes all options of \`pg_receivewal\` and these:
+
+${optionTable(LOG_OPTIONS)}
+
+\`walship slot create\` takes ${names(SLOT_CREATE_OPTIONS)}; \`walship slot drop\` takes ${names(SLOT_DROP_OPTIONS)}.
+The slot's name is given as \`NAME\` or with \`--slot\`.
+
+### When it tries again
+
+\`walship receive\` tries again after every failure that can heal: no connection, a server that is down or starting,
+a full disk. The first wait is about a second, each further one about twice as long, up to a minute; half of each wait is
+random, so that many receivers do not return to a server at the same moment. After a server was shut down in an
+orderly way the wait is five seconds at least. It gives up, with status 1, on failures that only a person can
+mend: a wrong password, a missing slot, WAL that the server has removed, another cluster's server.
+
+\`pg_receivewal\` tries the first connection once, then retries everything every five seconds, as the original does,
+but for what could spoil the archive: another cluster, or a disk whose fsync failed.
+
+## Environment
+
+\`walship\` reads a variable for each of these options; the command line wins. A switch is on with \`1\`, \`true\`, \`yes\`
+or \`on\` and off with \`0\`, \`false\`, \`no\` or \`off\`. \`pg_receivewal\` does not read them.
+
+${variableTable([...RECEIVE_OPTIONS, ...LOG_OPTIONS])}
+
+Both programs read the variables of libpq: \`PGHOST\`, \`PGPORT\`, \`PGUSER\`, \`PGPASSWORD\`, \`PGPASSFILE\`, \`PGSERVICE\`,
+\`PGSSLMODE\`, \`PGOPTIONS\`, \`PGCONNECT_TIMEOUT\`, \`PGAPPNAME\` and the others. \`PGDATABASE\` has no effect, because a replication
+connection belongs to no database.
+
+\`PG_COLOR\` (\`always\`, or \`auto\` on a terminal) colours messages, and \`PG_COLORS\` says how, as in PostgreSQL's own programs.
+\`NO_COLOR\` switches colours of the pretty log off.
+
+## Passwords
+
+A password is looked for in the connection string, in \`PGPASSWORD\` and in the password file. If the server wants one and
+none is found, it is asked for on the terminal, or on stdin where there is none, unless \`--no-password\` is given. What was
+typed is kept for reconnects. Messages and logs show connection strings with their passwords masked, and so does
+the process list from the moment the program has started.
+
+## Exit status
+
+| status | meaning |
+|---|---|
+| 0 | stopped on request, end position reached, or the slot action done |
+| 1 | failed; for \`pg_receivewal\` this includes mistakes in the command line |
+| 2 | \`walship\` only: a mistake in the command line or in a variable |
+
+## Signals
+
+| signal | effect |
+|---|---|
+| SIGINT, SIGTERM | a clean stop: what was received is written and forced to disk, the server is told, the connection is closed; status 0 |
+| a second one | ends at once, with status 1; what was acknowledged to the server is safe |
+| SIGHUP, SIGQUIT, SIGUSR1 | end the process by default |
+
+\`pg_receivewal\` begins to catch signals when its first connection works, as the original does; before, they end it at once.
+
+## Log
+
+\`walship receive\` logs to stderr. Each record has \`time\`, \`level\`, \`pid\`, \`event\` and \`msg\`, and the fields named here. Texts may
+change between releases; event names and fields do not.
+
+| event | meaning |
+|---|---|
+${Object.entries(LOG_EVENTS)
+  .map(([name, meaning]) => `| \`${name}\` | ${meaning} |`)
+  .join('\n')}
+`
+}
+
+function optionTable(options: readonly WalshipOption[]): string {
+  const rows = options.map((option) => {
+    const short = option.short === undefined ? '' : `\`-${option.short}\``
+    const argument = option.argument === undefined ? '' : `=${option.argument}`
+    return `| ${short} | \`--${option.name}${argument}\` | ${meaning(option)} |`
+  })
+  return ['| short | long | meaning |', '|---|---|---|', ...rows].join('\n')
+}
+
+function meaning(option: WalshipOption): string {
+  const choices =
+    option.choices === undefined ? '' : `: ${option.choices.map((choice) => `\`${choice}\``).join(', ')}`
+  const byDefault = option.defaultText === undefined ? '' : ` (default: \`${option.defaultText}\`)`
+  const details = option.details === undefined ? '' : ` ${option.details}`
+  return `${capitalized(option.description)}${choices}${byDefault}.${details}`
+}
+
+function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}
+
+function names(options: readonly WalshipOption[]): string {
+  return options.map(({ name }) => `\`--${name}\``).join(', ')
+}
+
+function variableTable(options: readonly WalshipOption[]): string {
+  const rows = options
+    .filter(({ variable }) => variable !== undefined)
+    .map(({ name, variable }) => `| \`${variable}\` | \`--${name}\` |`)
+  return ['| variable | option |', '|---|---|', ...rows].join('\n')
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(CLI_DOCS_PATH, renderCliDocs())

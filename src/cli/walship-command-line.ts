@@ -1,0 +1,192 @@
+import yargs from 'yargs'
+import { CommandLineError } from './command-line-error.js'
+import { noSuchCommand, tooMany, unknownOption } from './command-line-mistakes.js'
+import { environmentValues, type OptionValues } from './environment-values.js'
+import { checkCombination, checkValue } from './option-checks.js'
+import type { ProgramHost } from './program-host.js'
+import type { ReceiveOptionName, ReceiveOptionValues } from './receive-options.js'
+import { walshipVersion } from './version.js'
+import { COMMANDS, type CommandSpec, topHelp } from './walship-commands.js'
+import {
+  type LogFormat,
+  type LogLevel,
+  RECEIVE_COMMAND_OPTIONS,
+  type WalshipOption,
+} from './walship-options.js'
+
+export interface LogChoice {
+  readonly format: LogFormat | undefined
+  readonly level: LogLevel | undefined
+}
+
+/** What `walship` was asked to do. */
+export type WalshipCommand =
+  | { readonly kind: 'receive'; readonly values: ReceiveOptionValues; readonly log: LogChoice }
+  | { readonly kind: 'slot'; readonly values: ReceiveOptionValues }
+  /** Help or version, to be printed. */
+  | { readonly kind: 'text'; readonly text: string }
+
+/**
+ * Reads the command line of `walship`; WALSHIP_* variables stand in for options that are not on it.
+ *
+ * @throws CommandLineError
+ */
+export async function readWalshipCommandLine(
+  host: ProgramHost,
+  programName: string,
+): Promise<WalshipCommand> {
+  const [first, ...rest] = host.arguments
+  const args = first === 'help' ? [...rest, '--help'] : [...host.arguments]
+  const command = COMMANDS.find(({ words }) => words === args.slice(0, words.split(' ').length).join(' '))
+  const optionWords = args.slice(command === undefined ? 0 : command.words.split(' ').length)
+
+  const { text, given, operands } = await parse(programName, command, optionWords)
+  if (text !== '') return { kind: 'text', text: `${text}\n` }
+  if (command === undefined)
+    throw noSuchCommand(
+      operands,
+      COMMANDS.map(({ words }) => words),
+    )
+  const unknown = operands.find((word) => word.startsWith('-') && word !== '-')
+  if (unknown !== undefined) throw unknownOption(unknown, command.options)
+
+  const fromEnvironment = environmentValues(command.options, host.environment)
+  checkValues(fromEnvironment, command.options)
+  checkValues(given)
+  const values = { ...fromEnvironment, ...given }
+  // The later of the two counts, and the command line is later than the environment.
+  if (given.password) delete values['no-password']
+  if (given['no-password']) delete values.password
+  return command.words === 'receive'
+    ? receiveCommand(values, operands)
+    : slotCommand(command.words === 'slot create' ? 'create-slot' : 'drop-slot', values, operands)
+}
+
+interface Parsed {
+  /** Help or version text when that was asked for, else empty. */
+  readonly text: string
+  /** Options that stood on the command line. */
+  readonly given: OptionValues
+  /** All else, unknown options included. */
+  readonly operands: readonly string[]
+}
+
+async function parse(
+  programName: string,
+  command: CommandSpec | undefined,
+  args: readonly string[],
+): Promise<Parsed> {
+  const parser = yargs([...args])
+    .locale('en')
+    .scriptName(programName)
+    .usage(`$0 ${command?.words} [option]...\n\n${command?.description}`)
+    .epilogue('Each option but the actions can be set by an environment variable, such as WALSHIP_DIRECTORY.')
+    .parserConfiguration({
+      'boolean-negation': false,
+      'camel-case-expansion': false,
+      'dot-notation': false,
+      'duplicate-arguments-array': false,
+      'parse-numbers': false,
+      'parse-positional-numbers': false,
+      'unknown-options-as-args': true,
+    })
+    .help('help', 'show this help, then exit')
+    .alias('help', '?')
+    .version('version', 'show the version, then exit', `walship ${walshipVersion()}`)
+    .alias('version', 'V')
+    .wrap(Math.min(110, process.stdout.columns ?? 80))
+    .exitProcess(false)
+    .showHelpOnFail(false)
+    .fail((message) => {
+      const lacking = /^Not enough arguments following: (.*)$/.exec(message)?.[1]
+      const text = lacking === undefined ? message : `option ${dashed(lacking)} requires an argument`
+      throw new CommandLineError(text, { pointsAtHelp: true })
+    })
+  for (const option of command?.options ?? []) {
+    parser.option(option.name, {
+      alias: option.short,
+      describe: describe(option),
+      group: `${option.section}:`,
+      ...(option.argument === undefined
+        ? { type: 'boolean' }
+        : { type: 'string', requiresArg: true, nargs: 1 }),
+    })
+  }
+  let text = ''
+  const found = await parser.parseAsync([...args], {}, (_error, _argv, output) => {
+    text = output
+  })
+  const given: OptionValues = {}
+  for (const { name } of command?.options ?? []) {
+    const value = found[name]
+    if (typeof value === 'string' || typeof value === 'boolean') given[name] = value
+  }
+  if (command === undefined && found.help) text = topHelp(programName)
+  return { text, given, operands: found._.map(String) }
+}
+
+function describe(option: WalshipOption): string {
+  const choices = option.choices === undefined ? '' : `: ${option.choices.join(', ')}`
+  const byDefault = option.defaultText === undefined ? '' : ` (default: ${option.defaultText})`
+  return option.description + choices + byDefault
+}
+
+function dashed(name: string): string {
+  return name.length === 1 ? `-${name}` : `--${name}`
+}
+
+function receiveCommand(values: OptionValues, operands: readonly string[]): WalshipCommand {
+  if (operands.length > 0) throw tooMany(operands[0]!)
+  const { 'log-format': _format, 'log-level': _level, ...optionValues } = values
+  const format = choice('log-format', values)
+  const level = choice('log-level', values)
+  const receiveValues = checked(optionValues)
+  if (receiveValues['create-slot'] || receiveValues['drop-slot'])
+    return { kind: 'slot', values: receiveValues }
+  const log = { format: format as LogFormat | undefined, level: level as LogLevel | undefined }
+  return { kind: 'receive', values: receiveValues, log }
+}
+
+function slotCommand(
+  action: 'create-slot' | 'drop-slot',
+  values: OptionValues,
+  operands: readonly string[],
+): WalshipCommand {
+  const [name, ...further] = operands
+  if (further.length > 0) throw tooMany(further[0]!)
+  if (name !== undefined) values.slot = name
+  if (values.slot === undefined) throw new CommandLineError('no slot name specified', { pointsAtHelp: true })
+  return { kind: 'slot', values: checked({ ...values, [action]: true }) }
+}
+
+function checked(values: OptionValues): ReceiveOptionValues {
+  const checkedValues: ReceiveOptionValues = values
+  checkCombination(checkedValues)
+  return checkedValues
+}
+
+/** @param variables given when the values come from the environment, so that a mistake there can be found */
+function checkValues(values: OptionValues, variables: readonly WalshipOption[] = []): void {
+  for (const [name, value] of Object.entries(values)) {
+    if (typeof value !== 'string') continue
+    try {
+      checkValue(name as ReceiveOptionName, value)
+    } catch (error) {
+      const variable = variables.find((option) => option.name === name)?.variable
+      if (variable === undefined) throw error
+      const hint = `the value comes from the environment variable ${variable}`
+      throw new CommandLineError((error as Error).message, { pointsAtHelp: false, hint, cause: error })
+    }
+  }
+}
+
+function choice(name: string, values: OptionValues): string | undefined {
+  const value = values[name]
+  const option = RECEIVE_COMMAND_OPTIONS.find((candidate) => candidate.name === name)
+  if (typeof value !== 'string') return undefined
+  if (option?.choices?.includes(value)) return value
+  throw new CommandLineError(`invalid value "${value}" for option --${name}`, {
+    pointsAtHelp: false,
+    hint: `use one of ${option?.choices?.join(', ')}`,
+  })
+}

@@ -1,0 +1,45 @@
+import {
+  RECEIVE_COMMAND_OPTIONS,
+  SLOT_CREATE_OPTIONS,
+  SLOT_DROP_OPTIONS,
+  type WalshipOption,
+} from './walship-options.js'
+
+/** The commands of `walship`. */
+export interface CommandSpec {
+  readonly words: string
+  readonly description: string
+  readonly options: readonly WalshipOption[]
+}
+
+export const COMMANDS: readonly CommandSpec[] = [
+  {
+    words: 'receive',
+    description: 'receive the WAL of a server into a directory, for as long as it runs',
+    options: RECEIVE_COMMAND_OPTIONS,
+  },
+  {
+    words: 'slot create',
+    description: 'create a physical replication slot',
+    options: SLOT_CREATE_OPTIONS,
+  },
+  { words: 'slot drop', description: 'drop a replication slot', options: SLOT_DROP_OPTIONS },
+]
+
+/** What `walship --help` prints. */
+export function topHelp(programName: string): string {
+  const width = Math.max(...COMMANDS.map(({ words }) => words.length))
+  const entries = [...COMMANDS, { words: 'help', description: 'show help, also on a command: help receive' }]
+  const list = entries.map(({ words, description }) => `  ${words.padEnd(width)}  ${description}`)
+  return `${programName} keeps the write-ahead log of a PostgreSQL server, byte for byte, as it is written.
+
+Usage:
+  ${programName} COMMAND [OPTION]...
+
+Commands:
+${list.join('\n')}
+
+Options:
+  -?, --help     show this help, then exit
+  -V, --version  show the version, then exit`
+}

@@ -1,0 +1,55 @@
+import { type OptionDeclaration, RECEIVE_OPTIONS } from './receive-options.js'
+
+/** Options that only `walship` has, and which of its commands takes which options. */
+
+export const LOG_FORMATS = ['json', 'pretty'] as const
+export type LogFormat = (typeof LOG_FORMATS)[number]
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+export interface WalshipOption extends OptionDeclaration {
+  readonly choices?: readonly string[]
+}
+
+export const LOG_OPTIONS: readonly WalshipOption[] = [
+  {
+    name: 'log-format',
+    argument: 'FORMAT',
+    section: 'Options',
+    description: 'form of the log on stderr',
+    variable: 'WALSHIP_LOG_FORMAT',
+    choices: LOG_FORMATS,
+    details: 'By default `pretty` on a terminal and `json`, one object a line, elsewhere.',
+  },
+  {
+    name: 'log-level',
+    argument: 'LEVEL',
+    section: 'Options',
+    description: 'how much to log',
+    variable: 'WALSHIP_LOG_LEVEL',
+    choices: LOG_LEVELS,
+    details: 'By default `info`, with --verbose `debug`.',
+  },
+]
+
+/** Every command has these two by other means. */
+const COMMON = ['help', 'version']
+
+/** What `walship receive` takes. */
+export const RECEIVE_COMMAND_OPTIONS: readonly WalshipOption[] = [
+  ...RECEIVE_OPTIONS.filter((option) => !COMMON.includes(option.name)),
+  ...LOG_OPTIONS,
+]
+
+const SLOT_OPTION_NAMES = ['slot', 'if-not-exists', 'verbose']
+
+/** What `walship slot create` takes. */
+export const SLOT_CREATE_OPTIONS: readonly WalshipOption[] = RECEIVE_OPTIONS.filter(
+  (option) => option.section === 'Connection options' || SLOT_OPTION_NAMES.includes(option.name),
+)
+
+/** What `walship slot drop` takes. */
+export const SLOT_DROP_OPTIONS: readonly WalshipOption[] = SLOT_CREATE_OPTIONS.filter(
+  (option) => option.name !== 'if-not-exists',
+)

@@ -1,0 +1,66 @@
+import { WalshipError } from '../base/index.js'
+import { Receiver } from '../receive/index.js'
+import { connectionArguments } from './connection-arguments.js'
+import { errorFields, logEvent, named } from './log-events.js'
+import { EXIT, type ProgramHost } from './program-host.js'
+import type { ReceiveOptionValues } from './receive-options.js'
+import { prepareSettings } from './receive-settings.js'
+import { receiverOptions } from './receiver-options.js'
+import { retryDelayMs } from './retry-delay.js'
+import { StopRequest } from './stop-request.js'
+import type { LogChoice } from './walship-command-line.js'
+import { openLog } from './walship-log.js'
+
+/**
+ * `walship receive`: receiving as a daemon. Differs from the drop-in where a daemon must: it
+ * also tries the first connection again, backs off, and logs.
+ *
+ * @returns the exit status
+ * @throws WalshipError when the settings are of no use
+ */
+export async function receive(
+  command: { readonly values: ReceiveOptionValues; readonly log: LogChoice },
+  host: ProgramHost,
+  programName: string,
+): Promise<number> {
+  const settings = await prepareSettings(command.values)
+  const log = openLog(host, command.log, settings.verbose)
+  const stop = new StopRequest(host.signals, (signal) => {
+    log.fatal(
+      { event: named('interrupted_again'), signal },
+      'asked to stop a second time: exiting without waiting',
+    )
+    host.signals.exit(EXIT.failed)
+  })
+  // A supervisor may stop us before the first connection works, and that is no failure.
+  stop.listen()
+  try {
+    const connection = await connectionArguments(command.values, host, programName, stop)
+    const receiver = new Receiver({
+      ...receiverOptions(settings, {
+        ...connection,
+        onNotice: (notice) =>
+          log.info({ event: named('server_notice'), sqlState: notice.sqlState }, notice.message),
+        onWarning: (text) => log.warn({ event: named('warning') }, text),
+      }),
+      retry: settings.loop ? { initial: true, everything: false, delayMs: retryDelayMs } : null,
+      onEvent: (event) => logEvent(log, event),
+    })
+    const { reason } = await receiver.run(stop.signal)
+    log.info(
+      { event: named('exit'), reason },
+      reason === 'endpos' ? 'end position reached' : 'stopped on request',
+    )
+    return EXIT.done
+  } catch (error) {
+    if (stop.signal.aborted && error instanceof WalshipError && error.code === 'CLI_STOPPED') return EXIT.done
+    const known = error instanceof WalshipError
+    log.fatal(
+      { event: named('failed'), ...(known ? errorFields(error) : { err: error }) },
+      known ? error.message : `unexpected failure: ${String(error)}`,
+    )
+    return EXIT.failed
+  } finally {
+    stop.close()
+  }
+}

@@ -1,0 +1,38 @@
+import { basename } from 'node:path'
+import { CommandLineError } from './command-line-error.js'
+import { PgLogger } from './pg-logging.js'
+import { EXIT, type ProgramHost } from './program-host.js'
+import { reportError } from './report.js'
+import { readWalshipCommandLine } from './walship-command-line.js'
+
+/**
+ * `walship`: what one command line asks for, and errors as a person wants to read them.
+ *
+ * @returns the exit status
+ */
+export async function runWalship(host: ProgramHost): Promise<number> {
+  const programName = basename(host.invokedAs)
+  const logger = new PgLogger(programName, host.stderr, host.environment)
+  try {
+    const command = await readWalshipCommandLine(host, programName)
+    switch (command.kind) {
+      case 'text':
+        host.stdout.write(command.text)
+        return EXIT.done
+      case 'receive':
+        return await (await import('./walship-receive.js')).receive(command, host, programName)
+      case 'slot':
+        return await (await import('./slot-action.js')).runSlotAction(
+          command.values,
+          host,
+          programName,
+          logger,
+        )
+    }
+  } catch (error) {
+    reportError(logger, error)
+    if (!(error instanceof CommandLineError)) return EXIT.failed
+    if (error.pointsAtHelp) logger.hint(`Try "${programName} --help" for more information.`)
+    return EXIT.usage
+  }
+}

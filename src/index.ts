@@ -1,0 +1,29 @@
+/**
+ * The library's door: re-exports only.
+ *
+ * @packageDocumentation
+ */
+export { WalshipError, type WalshipErrorOptions } from './base/index.js'
+export { type CompressionSpec, parseCompression } from './codec/index.js'
+export * from './pg/index.js'
+export * from './receive/index.js'
+export {
+  dateToPgTime,
+  formatLsn,
+  INVALID_LSN,
+  isSegmentFileName,
+  isValidSegmentSize,
+  type Lsn,
+  type LsnLike,
+  lsnAdd,
+  lsnDiff,
+  parseLsn,
+  parseSegmentFileName,
+  pgTimeToDate,
+  type SegmentName,
+  segmentFileName,
+  segmentFloor,
+  segmentNumber,
+  segmentOffset,
+  segmentStart,
+} from './wal/index.js'

@@ -1,0 +1,157 @@
+import { describe, expect, it } from 'vitest'
+import { RECEIVE_OPTIONS } from '../../src/cli/receive-options.js'
+import { runWalship } from '../../src/cli/walship.js'
+import { readWalshipCommandLine } from '../../src/cli/walship-command-line.js'
+import { FakeHost } from './fake-host.js'
+
+const invokedAs = 'walship'
+
+function read(line: string, environment: Record<string, string> = {}) {
+  const args = line === '' ? [] : line.split(' ')
+  return readWalshipCommandLine(new FakeHost(args, { invokedAs, environment }), 'walship')
+}
+
+async function run(line: string, environment: Record<string, string> = {}) {
+  const host = new FakeHost(line === '' ? [] : line.split(' '), { invokedAs, environment })
+  const status = await runWalship(host)
+  return { status, out: host.out, err: host.err }
+}
+
+describe('walship command line', () => {
+  it('reads the options of receive', async () => {
+    expect(
+      await read('receive -D x --no-loop -vZ gzip:3 -s=5 --endpos 0/0 -h db --log-level warn'),
+    ).toMatchObject({
+      kind: 'receive',
+      values: {
+        directory: 'x',
+        'no-loop': true,
+        verbose: true,
+        compress: 'gzip:3',
+        'status-interval': '5',
+        endpos: '0/0',
+        host: 'db',
+      },
+      log: { format: undefined, level: 'warn' },
+    })
+  })
+
+  it('takes every option of pg_receivewal but help and version as it is', async () => {
+    for (const { name, argument } of RECEIVE_OPTIONS) {
+      if (['help', 'version', 'create-slot', 'drop-slot'].includes(name)) continue
+      const value = { 'status-interval': '7', endpos: '0/5' }[name as string] ?? 'value'
+      const given = argument === undefined ? `--${name}` : `--${name} ${value}`
+      const command = await read(`receive -D x ${given}`)
+      expect(command).toMatchObject({ kind: 'receive', values: { [name]: argument === undefined || value } })
+    }
+  })
+
+  it('lets the last value of a repeated option win', async () => {
+    expect(await read('receive -D x -D y -W -w')).toMatchObject({ values: { directory: 'y' } })
+  })
+
+  it('reads variables, below the command line', async () => {
+    const environment = {
+      WALSHIP_DIRECTORY: '/var/wal',
+      WALSHIP_SLOT: 'from-environment',
+      WALSHIP_SYNCHRONOUS: 'on',
+      WALSHIP_NO_LOOP: 'FALSE',
+      WALSHIP_HOST: '',
+      WALSHIP_LOG_FORMAT: 'pretty',
+      WALSHIP_NO_PASSWORD: '1',
+    }
+    const command = await read('receive --slot mine -W', environment)
+    expect(command).toMatchObject({ log: { format: 'pretty' } })
+    expect('values' in command && command.values).toEqual({
+      directory: '/var/wal',
+      slot: 'mine',
+      synchronous: true,
+      'no-loop': false,
+      password: true,
+    })
+  })
+
+  it.each([
+    ['slot create s1 --if-not-exists', { slot: 's1', 'create-slot': true, 'if-not-exists': true }],
+    ['slot create --slot s1', { slot: 's1', 'create-slot': true }],
+    ['slot drop s1 -d host=db', { slot: 's1', 'drop-slot': true, dbname: 'host=db' }],
+    ['receive --create-slot -S s1', { slot: 's1', 'create-slot': true }],
+    ['receive --drop-slot -S s1', { slot: 's1', 'drop-slot': true }],
+  ])('%s is a slot action', async (line, values) => {
+    expect(await read(line)).toEqual({ kind: 'slot', values })
+  })
+
+  it.each([
+    ['', 'no command specified'],
+    ['recieve', 'unknown command "recieve"', 'did you mean "receive"?'],
+    ['slot', 'unknown command "slot"'],
+    ['slot creat x', 'unknown command "slot"', 'did you mean "slot create"?'],
+    ['receive --directry=x', 'unknown option --directry', 'did you mean --directory?'],
+    ['receive --no-lop', 'unknown option --no-lop', 'did you mean --no-loop?'],
+    ['receive --zzz', 'unknown option --zzz'],
+    ['receive -vq', 'unknown option -vq'],
+    ['receive --slot', 'option --slot requires an argument'],
+    ['receive -D', 'option -D requires an argument'],
+    ['receive -D x y', 'too many command-line arguments (first is "y")'],
+    ['receive', 'no target directory specified'],
+    ['receive -D x --synchronous --no-sync', 'cannot use --synchronous together with --no-sync'],
+    ['slot create', 'no slot name specified'],
+    ['slot drop s1 s2', 'too many command-line arguments (first is "s2")'],
+    ['slot drop s1 --if-not-exists', 'unknown option --if-not-exists'],
+  ])('%j: %s', async (line, message, ...hints) => {
+    const texts = [`error: ${message}`, ...hints.map((hint) => `hint: ${hint}`)]
+    texts.push('hint: Try "walship --help" for more information.')
+    expect(await run(line)).toEqual({
+      status: 2,
+      out: '',
+      err: texts.map((text) => `walship: ${text}\n`).join(''),
+    })
+  })
+
+  it.each<[string, Record<string, string>, string]>([
+    ['receive -D x -s y', {}, 'error: invalid value "y" for option -s/--status-interval'],
+    ['receive -D x -E y', {}, 'error: could not parse end position "y"'],
+    ['receive -D . -Z bad', {}, 'error: unrecognized compression algorithm: "bad"'],
+    ['receive -D x --log-level loud', {}, 'error: invalid value "loud" for option --log-level'],
+    [
+      'receive -D x',
+      { WALSHIP_STATUS_INTERVAL: 'y' },
+      'hint: the value comes from the environment variable WALSHIP_STATUS_INTERVAL',
+    ],
+    ['receive -D x', { WALSHIP_VERBOSE: 'maybe' }, 'error: invalid value "maybe" for environment variable'],
+    ['receive -D x', { WALSHIP_LOG_FORMAT: 'xml' }, 'hint: use one of json, pretty'],
+  ])('%j with %j: %s', async (line, environment, text) => {
+    const { status, err } = await run(line, environment)
+    expect(status).toBe(2)
+    expect(err).toContain(text)
+    expect(err).not.toContain('--help')
+  })
+
+  it('exits with 1 when the directory is not there', async () => {
+    const { status, err } = await run('receive -D /nonexistent/wal')
+    expect(status).toBe(1)
+    expect(err).toContain(
+      'walship: error: could not open directory "/nonexistent/wal": No such file or directory\n',
+    )
+  })
+
+  it.each(['--help', '-?', 'help'])('%s lists the commands', async (line) => {
+    const { status, out } = await run(line)
+    expect(status).toBe(0)
+    for (const words of ['receive', 'slot create', 'slot drop']) expect(out).toContain(`\n  ${words} `)
+  })
+
+  it.each(['receive --help', 'help receive', 'receive -?'])(
+    '%s lists the options of receive',
+    async (line) => {
+      const { status, out } = await run(line)
+      expect(status).toBe(0)
+      for (const { name } of RECEIVE_OPTIONS) expect(out).toContain(`--${name}`)
+      expect(out).toContain('--log-format')
+    },
+  )
+
+  it.each(['--version', '-V', 'receive --version'])('%s prints our own version', async (line) => {
+    expect((await run(line)).out).toMatch(/^walship \d+\.\d+\.\d+\S*\n$/)
+  })
+})
