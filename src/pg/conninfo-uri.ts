@@ -143,7 +143,7 @@ function decode(text: string, keyword: string, failed: (message: string) => neve
 }
 
 /** The URI with everything that may be a password replaced, for error messages. */
-export function redact(uri: string): string {
+function redact(uri: string): string {
   return uri
     .replace(/^(postgres(?:ql)?:\/\/[^:/?@]*:)[^/?]*@/, '$1***@')
     .replace(/([?&](?:[a-z_]*password|[a-z_]*secret|scram_[a-z]*_key)=)[^&]*/g, '$1***')

@@ -83,7 +83,7 @@ function makeEntry(
 }
 
 /** libpq's rule: an absolute path, or `@` for the abstract name space. */
-export function isSocketDirectory(host: string): boolean {
+function isSocketDirectory(host: string): boolean {
   return host.startsWith('/') || host.startsWith('@')
 }
 

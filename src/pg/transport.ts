@@ -18,6 +18,8 @@ const CLOSED_UNEXPECTEDLY =
   '\tThis probably means the server terminated abnormally\n' +
   '\tbefore or while processing the request.'
 
+const ERROR_RESPONSE = 0x45
+
 /** Reading pauses while the reader holds more than this, in bytes. */
 const MAX_HELD_BYTES = 8 * 1024 * 1024
 
@@ -137,7 +139,8 @@ export class Transport {
       this.start({
         onBytes: (bytes) =>
           settle(() =>
-            bytes.length === 1
+            // A server that could not fork answers with a whole ErrorResponse.
+            bytes.length === 1 || bytes[0] === ERROR_RESPONSE
               ? resolve(bytes[0]!)
               : reject(
                   new ProtocolError('received unencrypted data after SSL response', { retryable: false }),

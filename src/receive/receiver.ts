@@ -66,6 +66,7 @@ export class Receiver {
   #connectedOnce = false
   #streamedThisTime = false
   #password: string | undefined
+  readonly #warned = new Set<string>()
 
   constructor(options: ReceiverOptions) {
     this.#options = options
@@ -108,6 +109,13 @@ export class Receiver {
     }
   }
 
+  /** Warnings about the options would otherwise come again with every reconnect. */
+  #warnOnce(text: string): void {
+    if (this.#warned.has(text)) return
+    this.#warned.add(text)
+    this.#options.connection.onWarning?.(text)
+  }
+
   #mayRetry(error: WalshipError): boolean {
     const { retry } = this.#options
     if (retry === null || isFinal(error)) return false
@@ -121,12 +129,17 @@ export class Receiver {
     const connection = await PhysicalReplicationConnection.connect({
       ...connectOptions,
       ...(this.#password === undefined ? {} : { password: this.#password }),
+      onWarning: (text) => this.#warnOnce(text),
       signal,
     })
     try {
       this.#connectedOnce = true
       this.#password = connection.passwordUsed
-      const warn = (error: WalshipError) => onEvent({ kind: 'warning', error })
+      const warn = (error: WalshipError) => {
+        if (this.#warned.has(error.message)) return
+        this.#warned.add(error.message)
+        onEvent({ kind: 'warning', error })
+      }
       const facts = await askServer(connection, newestServerMajor, warn, signal)
       await checkIdentity(directory, facts, this.#systemId)
       this.#systemId = facts.systemId

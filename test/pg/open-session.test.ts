@@ -153,6 +153,25 @@ describe('start-up', () => {
   })
 })
 
+describe('a Unix socket', () => {
+  it.runIf(process.platform === 'linux').each([
+    ['in a directory', (folder: string) => folder, ''],
+    ['in the abstract name space', (folder: string) => `@${folder}`, '\0'],
+  ])('%s never carries TLS', async (_, hostOf, mark) => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'walship-socket-'))
+    cleanups.push(() => rmSync(folder, { recursive: true }))
+    const codes: number[] = []
+    const server = await ScriptedServer.start(async (peer) => {
+      codes.push((await peer.startup()).code)
+      peer.send(authenticationOk(), greeting())
+    }, `${mark}${folder}/.s.PGSQL.7`)
+    cleanups.push(() => server[Symbol.asyncDispose]())
+    const session = await openSession({ dsn: `host=${hostOf(folder)} port=7 user=u sslmode=require` }, 'true')
+    cleanups.push(() => session.transport.destroy())
+    expect([session.host, codes]).toEqual([hostOf(folder), [PROTOCOL_3_0]])
+  })
+})
+
 describe('the answer to SSLRequest', () => {
   it('N goes on without TLS under prefer, and stops under require', async () => {
     const server = await serveSettings()
@@ -502,6 +521,14 @@ describe('time and abort', () => {
 
   it.each([
     ['while it waits for the answer to SSLRequest', 'sslmode=require', async () => {}],
+    [
+      'in the middle of the TLS handshake',
+      'sslmode=require',
+      async (peer: Peer) => {
+        peer.send(Buffer.from('S'))
+        await once(peer.socket, 'data')
+      },
+    ],
     ['while it waits for authentication', 'sslmode=disable', async () => {}],
     [
       'while it waits for the last message',
