@@ -8,6 +8,10 @@ import { LZ4_BLOCK_SIZE, LZ4_END_MARK, LZ4_FRAME_HEADER, LZ4_UNCOMPRESSED_FLAG }
  */
 const MAX_BLOCKS_IN_FLIGHT = 3
 
+/** Blocks of finished streams, for the next: fresh memory costs a page fault for every 4 kB. */
+const idleBlocks: Buffer[] = []
+const MAX_IDLE_BLOCKS = MAX_BLOCKS_IN_FLIGHT + 1
+
 /** Below this a block is compressed on the spot: the trip to the thread pool costs more than the work. */
 const SYNC_LIMIT = 32 * 1024
 
@@ -23,7 +27,6 @@ export class Lz4Compressor implements Compressor {
   readonly #output: CompressorOutput
   #block: Buffer | null = null
   #filled = 0
-  #idleBlock: Buffer | null = null
   /** Ends when all blocks so far are written; each block's promise, oldest first, for back-pressure. */
   #last: Promise<void>
   readonly #inFlight: Promise<void>[] = []
@@ -37,7 +40,7 @@ export class Lz4Compressor implements Compressor {
     for (const buffer of buffers) {
       let from = 0
       while (from < buffer.length) {
-        this.#block ??= this.#takeBlock()
+        this.#block ??= idleBlocks.pop() ?? Buffer.allocUnsafeSlow(LZ4_BLOCK_SIZE)
         const count = buffer.copy(this.#block, this.#filled, from)
         from += count
         this.#filled += count
@@ -59,7 +62,6 @@ export class Lz4Compressor implements Compressor {
 
   destroy(): void {
     this.#block = null
-    this.#idleBlock = null
   }
 
   async #endBlock(): Promise<void> {
@@ -72,7 +74,7 @@ export class Lz4Compressor implements Compressor {
     if (packing instanceof Promise) packing.catch(() => {})
     this.#last = this.#then(async () => {
       await this.#output(frameBlock(raw, await packing))
-      this.#idleBlock = block
+      if (idleBlocks.length < MAX_IDLE_BLOCKS) idleBlocks.push(block)
     })
     this.#inFlight.push(this.#last)
     if (this.#inFlight.length > MAX_BLOCKS_IN_FLIGHT) await this.#inFlight.shift()
@@ -83,12 +85,6 @@ export class Lz4Compressor implements Compressor {
     const next = (this.#last ?? Promise.resolve()).then(step)
     next.catch(() => {})
     return next
-  }
-
-  #takeBlock(): Buffer {
-    const idle = this.#idleBlock
-    this.#idleBlock = null
-    return idle ?? Buffer.allocUnsafeSlow(LZ4_BLOCK_SIZE)
   }
 }
 

@@ -65,6 +65,10 @@ export function syncError(file: string, cause: unknown): WalFileError {
   return failure('WAL_FILE_SYNC_FAILED', `could not fsync file "${file}"`, cause, file, false)
 }
 
+export function isSyncFailure(error: unknown): boolean {
+  return error instanceof WalFileError && error.code === 'WAL_FILE_SYNC_FAILED'
+}
+
 export function closeError(file: string, cause: unknown): WalFileError {
   return failure('WAL_FILE_CLOSE_FAILED', `could not close file "${file}"`, cause, file)
 }
@@ -99,7 +103,7 @@ export function gapError(received: Lsn, expected: Lsn, segmentSize: number, file
       : `received write-ahead log record for offset ${offset} with no file open`
   return new WalFileError(message, {
     code: 'WAL_GAP',
-    hint: `Nothing was written: ${formatLsn(received)} came where ${formatLsn(expected)} was due. Reconnect to stream the segment again.`,
+    hint: `nothing was written: ${formatLsn(received)} came where ${formatLsn(expected)} was due; reconnect to stream the segment again`,
     retryable: true,
     context: { received: formatLsn(received), expected: formatLsn(expected) },
   })

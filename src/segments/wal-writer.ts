@@ -1,5 +1,4 @@
-import { type FileSystem, nodeFileSystem } from '../base/index.js'
-import type { CompressionSpec } from '../codec/index.js'
+import { nodeFileSystem } from '../base/index.js'
 import {
   isValidSegmentSize,
   type Lsn,
@@ -10,30 +9,13 @@ import {
   segmentOffset,
 } from '../wal/index.js'
 import { splitAt } from './buffer-list.js'
-import { gapError, WalFileError } from './errors.js'
+import { CallQueue } from './call-queue.js'
+import { gapError, isSyncFailure } from './errors.js'
 import { NextSegmentFile } from './next-segment-file.js'
 import { type OpenSegment, openSegment } from './open-segment.js'
 import type { SegmentFileContext } from './segment-file.js'
 import { WalDirectory } from './wal-directory.js'
-
-export interface WalWriterOptions {
-  readonly directory: string
-  /** bytes */
-  readonly segmentSize: number
-  readonly timeline: number
-  /** The first byte that will come; the start of a segment. */
-  readonly start: Lsn
-  readonly compression: CompressionSpec
-  /** 0o600, or 0o640 for a cluster with group access */
-  readonly fileMode: number
-  /** False for --no-sync: no fsync at all. */
-  readonly durable: boolean
-  /** Commits wait for this writer: small writes with `sync` are the rule. */
-  readonly synchronous: boolean
-  /** A segment is complete under its final name (and durable). */
-  readonly onFinished: (name: string, end: Lsn) => void
-  readonly files?: FileSystem
-}
+import type { WalWriterOptions } from './wal-writer-options.js'
 
 /** Larger batches are a flood to catch up with; making the next file ready would only slow it down. */
 const COMMIT_SIZE_LIMIT = 256 * 1024
@@ -66,10 +48,9 @@ export class WalWriter {
   #next: NextSegmentFile | null = null
   /** The segment before the current one, while it is being completed. */
   #finishing: Promise<void> | null = null
-  #failure: { readonly error: unknown; reported: boolean } | null = null
   /** The segment before the current one could not be completed, so the current one must stay hidden. */
   #predecessorLost = false
-  #lastCall: Promise<unknown> = Promise.resolve()
+  readonly #calls = new CallQueue()
 
   /**
    * Removes what a killed receiver left under hidden names. The first file is opened with its first byte.
@@ -112,12 +93,12 @@ export class WalWriter {
    * @throws WalFileError, see ./errors.ts; also the failure of a segment completed in the background
    */
   write(lsn: Lsn, buffers: readonly Buffer[], sync: boolean): Promise<void> {
-    return this.#inTurn(() => this.#write(lsn, buffers, sync))
+    return this.#calls.run(() => this.#write(lsn, buffers, sync))
   }
 
   /** Makes everything written durable: `flushed` is then `written`. */
   sync(): Promise<void> {
-    return this.#inTurn(() => this.#sync())
+    return this.#calls.run(() => this.#sync())
   }
 
   /**
@@ -127,30 +108,7 @@ export class WalWriter {
    * @returns the partial's name, null when no segment is open
    */
   close(): Promise<{ partial: string | null }> {
-    const closing = this.#lastCall.then(() => this.#close())
-    this.#lastCall = closing.catch(() => {})
-    return closing
-  }
-
-  #inTurn(call: () => Promise<void>): Promise<void> {
-    const result = this.#lastCall.then(async () => {
-      this.#throwFailure()
-      try {
-        await call()
-      } catch (error) {
-        this.#failure ??= { error, reported: false }
-        this.#failure.reported = true
-        throw this.#failure.error
-      }
-    })
-    this.#lastCall = result.catch(() => {})
-    return result
-  }
-
-  #throwFailure(): void {
-    if (this.#failure === null) return
-    this.#failure.reported = true
-    throw this.#failure.error
+    return this.#calls.runLast(() => this.#close())
   }
 
   async #write(lsn: Lsn, buffers: readonly Buffer[], sync: boolean): Promise<void> {
@@ -179,7 +137,7 @@ export class WalWriter {
 
   async #openSegment(): Promise<OpenSegment> {
     // No newer name may be seen when the segment before could not be completed.
-    this.#throwFailure()
+    this.#calls.throwIfFailed()
     const { compression, timeline, segmentSize } = this.#options
     const segment = segmentNumber(this.#written, segmentSize)
     const next = this.#next
@@ -196,7 +154,7 @@ export class WalWriter {
       throw error
     })
     this.#current = opened
-    this.#throwFailure()
+    this.#calls.throwIfFailed()
     // The segment before may have become final while this one was opened under a hidden name.
     if (this.#finishing === null && opened.hidden && opened.olderSize === null)
       await this.#directory.show(opened)
@@ -206,13 +164,13 @@ export class WalWriter {
   /** At most one segment is completed at a time: when the next is full too, writing waits here. */
   async #beginFinishing(segment: OpenSegment): Promise<void> {
     await this.#finishing
-    this.#throwFailure()
+    this.#calls.throwIfFailed()
     const end = this.#written
     this.#current = null
     this.#finishing = this.#finish(segment, end)
       .then(() => this.#options.onFinished(this.#directory.finalNameOf(segment), end))
       .catch((error) => {
-        this.#failure ??= { error, reported: false }
+        this.#calls.fail(error)
         this.#predecessorLost = true
         this.#finishing = null
       })
@@ -245,7 +203,7 @@ export class WalWriter {
     if (this.#flushed >= target) return
     const segment = this.#current
     const [synced] = await Promise.allSettled([segment?.file.sync(), this.#finishing])
-    this.#throwFailure()
+    this.#calls.throwIfFailed()
     if (synced.status === 'rejected') throw synced.reason
     if (segment !== null) {
       if (segment.hidden) await this.#replaceOlder(segment)
@@ -273,19 +231,18 @@ export class WalWriter {
     try {
       if (segment !== null) partial = await this.#closeSegment(segment)
     } catch (error) {
-      this.#failure ??= { error, reported: false }
+      this.#calls.fail(error)
     }
     await this.#next?.discard()
     this.#next = null
     await this.#directory.close().catch(() => {})
-    if (this.#failure !== null && !this.#failure.reported) this.#throwFailure()
     return { partial }
   }
 
   async #closeSegment(segment: OpenSegment): Promise<string | null> {
     try {
       // After a failed fsync another one may succeed without having written anything: no trust in that.
-      if (!isSyncFailure(this.#failure?.error)) {
+      if (!isSyncFailure(this.#calls.failure)) {
         await segment.file.end()
         await segment.file.sync()
         if (segment.hidden) await this.#replaceOlder(segment)
@@ -300,8 +257,4 @@ export class WalWriter {
     }
     return segment.hidden && segment.olderSize === null ? null : segment.partialName
   }
-}
-
-function isSyncFailure(error: unknown): boolean {
-  return error instanceof WalFileError && error.code === 'WAL_FILE_SYNC_FAILED'
 }

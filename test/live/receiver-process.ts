@@ -1,0 +1,85 @@
+/** A receiver as its users run it: the built program in a process of its own. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+const WALSHIP = fileURLToPath(new URL('../../bin/walship', import.meta.url))
+const DROP_IN = fileURLToPath(new URL('../../bin/pg_receivewal', import.meta.url))
+
+export interface ReceiverExit {
+  /** Exit code, or the signal that ended it. */
+  readonly status: number | NodeJS.Signals
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export class ReceiverProcess implements AsyncDisposable {
+  readonly exit: Promise<ReceiverExit>
+  readonly #child: ChildProcess
+  readonly #waiting = new Set<() => void>()
+  #stdout = ''
+  #stderr = ''
+  #ended = false
+
+  /** `pg_receivewal ...args` as walship plays it. */
+  static dropIn(args: readonly string[]): ReceiverProcess {
+    return new ReceiverProcess(DROP_IN, args)
+  }
+
+  /** `walship receive ...args`. */
+  static walship(args: readonly string[]): ReceiverProcess {
+    return new ReceiverProcess(WALSHIP, ['receive', ...args])
+  }
+
+  constructor(program: string, args: readonly string[]) {
+    const env = { PATH: process.env.PATH, HOME: '/nonexistent', LC_ALL: 'C' }
+    this.#child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env })
+    this.#child.stdout!.setEncoding('utf8').on('data', (text) => {
+      this.#stdout += text
+    })
+    this.#child.stderr!.setEncoding('utf8').on('data', (text) => {
+      this.#stderr += text
+      for (const wake of this.#waiting) wake()
+    })
+    this.exit = new Promise((resolve, reject) => {
+      this.#child.once('error', reject)
+      this.#child.once('close', (code, signal) => {
+        this.#ended = true
+        for (const wake of this.#waiting) wake()
+        resolve({ status: code ?? signal!, stdout: this.#stdout, stderr: this.#stderr })
+      })
+    })
+    process.once('exit', this.#killAtExit)
+  }
+
+  get stderr(): string {
+    return this.#stderr
+  }
+
+  /** Returns when stderr has matched. Fails when the program ended without. */
+  async said(pattern: RegExp): Promise<void> {
+    while (!pattern.test(this.#stderr)) {
+      if (this.#ended) throw new Error(`the receiver ended without saying ${pattern}:\n${this.#stderr}`)
+      await new Promise<void>((wake) => {
+        const once = () => {
+          this.#waiting.delete(once)
+          wake()
+        }
+        this.#waiting.add(once)
+      })
+    }
+  }
+
+  async stop(signal: NodeJS.Signals = 'SIGINT'): Promise<ReceiverExit> {
+    this.#child.kill(signal)
+    return this.exit
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    process.off('exit', this.#killAtExit)
+    if (!this.#ended) await this.stop('SIGKILL')
+  }
+
+  readonly #killAtExit = () => {
+    this.#child.kill('SIGKILL')
+  }
+}
