@@ -239,6 +239,20 @@ export abstract class ReplicationConnection implements AsyncDisposable {
     })
   }
 
+  /** Stops reading from the socket; statuses go on. */
+  pauseReading(): void {
+    this.#current().stream.pauseReading()
+  }
+
+  resumeReading(): void {
+    this.#current().stream.resumeReading()
+  }
+
+  /** Ends the stream, and the connection with it, for a reason of the caller's, which the reader meets. */
+  abandonStream(reason: Error): void {
+    this.#current().stream.fail(reason)
+  }
+
   /** How the last stream ended, or null: still running, broken, or none yet. */
   get endOfStream(): EndOfStream | null {
     const outcome = this.stream?.outcome

@@ -20,6 +20,10 @@ export type ReceiveEvent =
   | { readonly kind: 'stopping'; readonly cause: StopCause; readonly lsn: Lsn; readonly timeline: number }
   /** The stream has ended as well. */
   | { readonly kind: 'stopped'; readonly cause: StopCause; readonly lsn: Lsn; readonly timeline: number }
+  | { readonly kind: 'slot-created'; readonly slotName: string }
+  /** Too little room in the directory: nothing is read until there is more. */
+  | { readonly kind: 'paused'; readonly freeBytes: number }
+  | { readonly kind: 'resumed'; readonly freeBytes: number }
   /** An attempt failed. */
   | { readonly kind: 'error'; readonly error: WalshipError }
   | { readonly kind: 'warning'; readonly error: WalshipError }

@@ -6,7 +6,9 @@ export {
   chooseAckPolicy,
   type Watermarks,
 } from './ack-policy.js'
+export type { ArchiveDoor, Gap } from './archive-door.js'
 export { ReceiveError } from './errors.js'
 export type { Progress, ReceiveEvent, StopCause } from './events.js'
-export { Receiver, type ReceiverOptions, type RetryPolicy } from './receiver.js'
+export { type OpenSegmentView, Receiver, type ReceiverOptions, type RetryPolicy } from './receiver.js'
 export { createSlot, dropSlot } from './slot-actions.js'
+export type { SpaceLimits } from './watch-space.js'

@@ -2,13 +2,17 @@ import { sleep, type WalshipError } from '../base/index.js'
 import type { CompressionSpec } from '../codec/index.js'
 import { type ConnectOptions, PhysicalReplicationConnection } from '../pg/index.js'
 import { INVALID_LSN, type Lsn } from '../wal/index.js'
-import { chooseAckPolicy } from './ack-policy.js'
+import { type AckPolicy, chooseAckPolicy } from './ack-policy.js'
+import type { ArchiveDoor } from './archive-door.js'
+import { ensureReplicationSlot } from './ensure-slot.js'
 import { asWalshipError, isFinal } from './errors.js'
 import type { Progress, ReceiveEvent, StopCause } from './events.js'
 import { keepHistory } from './history.js'
 import { askServer, checkIdentity, type ServerFacts } from './server-facts.js'
-import { findStartPoint, type StartPoint } from './start-point.js'
+import { findStartPoint } from './start-point.js'
+import type { StartPoint } from './stream-position.js'
 import { type ActiveStream, streamTimeline } from './stream-timeline.js'
+import type { SpaceLimits } from './watch-space.js'
 
 export interface RetryPolicy {
   /** Also try again when the very first connection fails. */
@@ -38,11 +42,28 @@ export interface ReceiverOptions {
   /** Stop once more than this was received. */
   readonly endLsn?: Lsn
   readonly compression: CompressionSpec
+  /** What the server is told. Default: as pg_receivewal, by slot and `synchronous`. */
+  readonly ackPolicy?: AckPolicy
+  /** Where the files go on to. */
+  readonly archive?: ArchiveDoor
+  /** Make the slot, with WAL reserved, when it is missing. */
+  readonly ensureSlot?: boolean
+  /** Stop taking WAL while the directory has less free space. */
+  readonly space?: SpaceLimits
   /** Null: the first failure ends the run. */
   readonly retry: RetryPolicy | null
   /** Servers of a newer major are warned about. */
   readonly newestServerMajor: number
   onEvent(event: ReceiveEvent): void
+}
+
+/** The open segment at one moment. */
+export interface OpenSegmentView {
+  readonly timeline: number
+  /** File name in the directory; it may be renamed at any moment. */
+  readonly name: string
+  readonly segmentStart: Lsn
+  readonly written: Lsn
 }
 
 /**
@@ -63,6 +84,7 @@ export class Receiver {
     serverEnd: INVALID_LSN,
   }
   #systemId: string | null = null
+  #walWasRemoved = false
   #connectedOnce = false
   #streamedThisTime = false
   #password: string | undefined
@@ -86,6 +108,18 @@ export class Receiver {
     }
   }
 
+  /** The segment being written, for who reads along: null between streams. */
+  get openSegment(): OpenSegmentView | null {
+    const file = this.#active?.writer.openFile
+    if (this.#active == null || file == null) return null
+    return { timeline: this.#active.start.timeline, written: this.#active.writer.written, ...file }
+  }
+
+  /** Tells the server at once what the ack policy says now: what it looks at has moved on. */
+  report(): void {
+    this.#active?.report()
+  }
+
   /**
    * Runs until the end position is passed, the signal aborts (a clean stop), or it gives up.
    *
@@ -99,6 +133,7 @@ export class Receiver {
       } catch (thrown) {
         if (signal.aborted && !this.#streamedThisTime) return { reason: 'aborted' }
         const error = asWalshipError(thrown)
+        if (error.code === 'PG_WAL_REMOVED' && this.#lookAgain()) continue
         if (signal.aborted || !this.#mayRetry(error)) throw error
         if (this.#streamedThisTime) attempt = 1
         this.#options.onEvent({ kind: 'error', error })
@@ -107,6 +142,16 @@ export class Receiver {
         if (!(await sleep(delayMs, signal))) return { reason: 'aborted' }
       }
     }
+  }
+
+  /**
+   * WAL from the archive's end on is gone. One more look finds out what is missing, and either records
+   * it or says it exactly.
+   */
+  #lookAgain(): boolean {
+    if (this.#options.archive === undefined || this.#walWasRemoved) return false
+    this.#walWasRemoved = true
+    return true
   }
 
   /** Warnings about the options would otherwise come again with every reconnect. */
@@ -143,8 +188,17 @@ export class Receiver {
       const facts = await askServer(connection, newestServerMajor, warn, signal)
       await checkIdentity(directory, facts, this.#systemId)
       this.#systemId = facts.systemId
-      const { slotName } = this.#options
-      const start = await findStartPoint(connection, facts, { directory, slotName, signal, onEvent })
+      const { slotName, archive, ensureSlot } = this.#options
+      await archive?.identify(facts.systemId, facts.segmentSize, signal)
+      if (ensureSlot && slotName) await ensureReplicationSlot(connection, slotName, signal, onEvent)
+      const start = await findStartPoint(connection, facts, {
+        directory,
+        slotName,
+        archive,
+        walWasRemoved: this.#walWasRemoved,
+        signal,
+        onEvent,
+      })
       return await this.#follow(connection, facts, start, signal)
     } finally {
       await connection.close()
@@ -180,8 +234,10 @@ export class Receiver {
         pingTimeoutMs: options.pingTimeoutMs,
         endLsn: options.endLsn,
         compression: options.compression,
-        ackPolicy: chooseAckPolicy(options),
-        reportsFlush: options.synchronous || Boolean(options.slotName),
+        ackPolicy: options.ackPolicy ?? chooseAckPolicy(options),
+        reportsFlush: options.ackPolicy !== undefined || options.synchronous || Boolean(options.slotName),
+        archive: options.archive,
+        space: options.space,
         signal,
         onEvent,
         onActive: (active) => this.#setActive(active),

@@ -1,19 +1,20 @@
 import type { PhysicalReplicationConnection } from '../pg/index.js'
 import { findStreamingStart } from '../segments/index.js'
-import { formatLsn, type Lsn, segmentFloor } from '../wal/index.js'
+import { formatLsn, segmentFloor } from '../wal/index.js'
+import type { ArchiveDoor } from './archive-door.js'
 import { commandFailed, ReceiveError } from './errors.js'
 import type { ReceiveEvent } from './events.js'
 import type { ServerFacts } from './server-facts.js'
-
-export interface StartPoint {
-  /** Start of a segment. */
-  readonly lsn: Lsn
-  readonly timeline: number
-}
+import { startBehindArchive } from './start-behind-archive.js'
+import type { StartPoint } from './stream-position.js'
 
 export interface StartPointOptions {
   readonly directory: string
   readonly slotName: string | undefined
+  /** Set where the files go on into an archive. */
+  readonly archive: ArchiveDoor | undefined
+  /** The server has said that WAL from the archive's end on is gone. */
+  readonly walWasRemoved: boolean
   readonly signal: AbortSignal
   onEvent(event: ReceiveEvent): void
 }
@@ -23,7 +24,10 @@ export interface StartPointOptions {
  * else at the server's flush position; always at a segment start. Computed anew for each
  * connection from what is really on disk.
  *
- * @throws ReceiveError when the answer cannot be had, or would leave a gap silently
+ * With an archive it is the later of the directory's and the archive's end, and only without both
+ * the slot or the server: a slot that was lost and made anew can so never skip WAL silently.
+ *
+ * @throws ReceiveError when the answer cannot be had, or would leave a gap that was not allowed
  */
 export async function findStartPoint(
   connection: PhysicalReplicationConnection,
@@ -32,11 +36,15 @@ export async function findStartPoint(
 ): Promise<StartPoint> {
   const scan = await findStreamingStart(options.directory, facts.segmentSize)
   for (const { name, reason } of scan.skipped) options.onEvent({ kind: 'segment-skipped', name, reason })
-  const start = scan.start ?? (await slotStart(connection, facts, options)) ?? serverStart(facts)
+  const fallback = async () => (await slotStart(connection, facts, options)) ?? serverStart(facts)
+  const start =
+    options.archive === undefined
+      ? (scan.start ?? (await fallback()))
+      : await startBehindArchive(options.archive, scan.start, fallback, { ...options, facts })
   if (start.timeline > facts.timeline) {
     throw new ReceiveError(`starting timeline ${start.timeline} is not present in the server`, {
       code: 'RECEIVE_TIMELINE_UNKNOWN',
-      hint: 'the server was restored to, or left behind at, an earlier timeline than the files in the directory: compare both before going on',
+      hint: 'the server was restored to, or left behind at, an earlier timeline than the files received so far: compare both before going on',
       context: {
         startingTimeline: start.timeline,
         serverTimeline: facts.timeline,

@@ -3,11 +3,13 @@ import { type EndOfStream, type PhysicalReplicationConnection, ServerError } fro
 import { WalWriter } from '../segments/index.js'
 import { formatLsn, type Lsn, segmentFloor } from '../wal/index.js'
 import type { AckPolicy } from './ack-policy.js'
+import type { ArchiveDoor } from './archive-door.js'
 import { commandFailed, ReceiveError, streamFailed } from './errors.js'
 import type { ReceiveEvent, StopCause } from './events.js'
 import type { ServerFacts } from './server-facts.js'
-import type { StartPoint } from './start-point.js'
+import type { StartPoint } from './stream-position.js'
 import { WalPump } from './wal-pump.js'
+import { type SpaceLimits, watchSpace } from './watch-space.js'
 
 export interface StreamTimelineOptions {
   readonly directory: string
@@ -20,6 +22,8 @@ export interface StreamTimelineOptions {
   readonly compression: CompressionSpec
   readonly ackPolicy: AckPolicy
   readonly reportsFlush: boolean
+  readonly archive: ArchiveDoor | undefined
+  readonly space: SpaceLimits | undefined
   /** Aborting stops cleanly. */
   readonly signal: AbortSignal
   onEvent(event: ReceiveEvent): void
@@ -33,6 +37,8 @@ export interface ActiveStream {
   readonly connection: PhysicalReplicationConnection
   readonly pump: WalPump
   readonly writer: WalWriter
+  /** Sends a status now if there is news. */
+  report(): void
 }
 
 /** What to do after a timeline's stream. */
@@ -56,8 +62,14 @@ export async function streamTimeline(
   options: StreamTimelineOptions,
 ): Promise<TimelineOutcome> {
   const { onEvent, ackPolicy } = options
-  const report = () => {
+  const record = () => {
     if (connection.streaming) connection.sendFeedback(ackPolicy(writer))
+  }
+  const report = () => {
+    if (!connection.streaming) return
+    const flushedBefore = connection.feedbackPositions?.flush
+    record()
+    if (connection.feedbackPositions?.flush !== flushedBefore) connection.sendFeedback({ force: true })
   }
   const writer = await WalWriter.open({
     directory: options.directory,
@@ -70,7 +82,7 @@ export async function streamTimeline(
     synchronous: options.synchronous,
     onFinished: (name, lsn) => {
       onEvent({ kind: 'segment-finished', name, lsn, timeline: start.timeline })
-      report()
+      record()
     },
   })
   const pump = new WalPump(writer, start.lsn, {
@@ -78,17 +90,12 @@ export async function streamTimeline(
     synchronous: options.synchronous,
     reportsFlush: options.reportsFlush,
     endLsn: options.endLsn,
-    onBatch: () => {
-      if (!connection.streaming) return
-      const flushedBefore = connection.feedbackPositions?.flush
-      connection.sendFeedback(ackPolicy(writer))
-      // A commit on the server waits for this.
-      if (options.synchronous && connection.feedbackPositions?.flush !== flushedBefore) {
-        connection.sendFeedback({ force: true })
-      }
-    },
+    beforeAnswer: () => options.archive?.flush(),
+    // With --synchronous a commit on the server waits for this.
+    onBatch: options.synchronous ? report : record,
   })
-  options.onActive({ start, connection, pump, writer })
+  options.onActive({ start, connection, pump, writer, report })
+  const space = options.space && watchSpace(connection, options.directory, options.space, onEvent)
   try {
     const end = await runStream(connection, start, pump, options)
     return await leave(end)
@@ -98,6 +105,7 @@ export async function streamTimeline(
     await closeWriter(orderly, true)
     throw error
   } finally {
+    space?.close()
     options.onActive(null)
   }
 
@@ -107,6 +115,7 @@ export async function streamTimeline(
       const stop = { cause: end, lsn: pump.received, timeline: start.timeline }
       onEvent({ kind: 'stopping', ...stop })
       await closeWriter(true, false)
+      await options.archive?.flush()
       if (connection.streaming) connection.sendFeedback({ ...ackPolicy(writer), force: true })
       await connection.stopReplication()
       onEvent({ kind: 'stopped', ...stop })

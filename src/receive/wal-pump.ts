@@ -19,6 +19,8 @@ export interface WalPumpOptions {
   readonly endLsn: Lsn | undefined
   /** A batch has been written (and with `synchronous` flushed). */
   onBatch(): void
+  /** More that has to be done before the server gets an answer it waits for. */
+  beforeAnswer?(): Promise<void> | undefined
 }
 
 interface Batch {
@@ -86,6 +88,7 @@ export class WalPump implements WalSink {
     if (!replyRequested || this.#frozen) return
     await this.drain()
     if (this.#options.reportsFlush && this.#writer.flushed < this.#writer.written) await this.#writer.sync()
+    await this.#options.beforeAnswer?.()
     this.#options.onBatch()
   }
 

@@ -1,3 +1,4 @@
+export { findRunStart } from './coverage.js'
 export { WalFileError } from './errors.js'
 export { type HistoryFileOptions, historyFileExists, writeHistoryFile } from './history-file.js'
 export { type DirectoryIdentity, readSystemIdentifier } from './identity.js'

@@ -5,6 +5,7 @@ import {
   lsnAdd,
   lsnMax,
   segmentFileName,
+  segmentFloor,
   segmentNumber,
   segmentOffset,
 } from '../wal/index.js'
@@ -83,6 +84,16 @@ export class WalWriter {
   /** End of what is sure to be there after a crash (with `durable` false: of what was last synced or finished). */
   get flushed(): Lsn {
     return this.#flushed
+  }
+
+  /** The file that is being written: the name it has now, and where its segment starts. Null before the first byte. */
+  get openFile(): { readonly name: string; readonly segmentStart: Lsn } | null {
+    if (this.#current === null) return null
+    const { visibleName, filled } = this.#current
+    return {
+      name: visibleName,
+      segmentStart: segmentFloor(lsnAdd(this.#written, filled === 0 ? 0 : -1), this.#options.segmentSize),
+    }
   }
 
   /**

@@ -1,0 +1,74 @@
+import { findRunStart } from '../segments/index.js'
+import { formatLsn, type Lsn, segmentFloor } from '../wal/index.js'
+import type { ArchiveDoor } from './archive-door.js'
+import { asWalshipError, ReceiveError } from './errors.js'
+import type { ReceiveEvent } from './events.js'
+import type { ServerFacts } from './server-facts.js'
+import type { StartPoint } from './stream-position.js'
+
+export interface BehindArchiveOptions {
+  readonly directory: string
+  readonly facts: ServerFacts
+  readonly walWasRemoved: boolean
+  readonly signal: AbortSignal
+  onEvent(event: ReceiveEvent): void
+}
+
+/**
+ * Where to go on so that the archive gets no hole.
+ *
+ * @param local where the directory's files end, if it has any
+ * @param fallback the slot's position, else the server's
+ * @throws ReceiveError `RECEIVE_GAP` when WAL between the archive's end and the start can no longer be
+ *   had and the archive's door does not record gaps
+ */
+export async function startBehindArchive(
+  archive: ArchiveDoor,
+  local: StartPoint | null,
+  fallback: () => Promise<StartPoint>,
+  options: BehindArchiveOptions,
+): Promise<StartPoint> {
+  const { segmentSize } = options.facts
+  let end: { readonly timeline: number; readonly lsn: Lsn } | null
+  try {
+    end = await archive.findEnd(options.signal)
+  } catch (error) {
+    // Receiving goes on while the store is down; without files of our own nothing says where.
+    if (local === null) throw error
+    options.onEvent({ kind: 'warning', error: asWalshipError(error) })
+    return local
+  }
+  if (end === null) return local ?? (await fallback())
+  const archived = { lsn: segmentFloor(end.lsn, segmentSize), timeline: end.timeline }
+  if (local !== null && local.lsn >= archived.lsn) {
+    const runStart = await findRunStart(options.directory, segmentSize, local.lsn)
+    if (runStart > end.lsn)
+      await acceptGap(archive, end, runStart, 'files are missing in the directory', options)
+    return local
+  }
+  if (!options.walWasRemoved) return archived
+  const start = await fallback()
+  if (start.lsn > end.lsn) await acceptGap(archive, end, start.lsn, 'the server has removed the WAL', options)
+  return start
+}
+
+async function acceptGap(
+  archive: ArchiveDoor,
+  end: { readonly timeline: number; readonly lsn: Lsn },
+  to: Lsn,
+  reason: string,
+  options: BehindArchiveOptions,
+): Promise<void> {
+  if (archive.recordGap !== null) {
+    await archive.recordGap({ timeline: end.timeline, from: end.lsn, to, reason }, options.signal)
+    return
+  }
+  throw new ReceiveError(
+    `the archive ends at ${formatLsn(end.lsn)} (timeline ${end.timeline}), and WAL is only to be had from ${formatLsn(to)} on: ${reason}`,
+    {
+      code: 'RECEIVE_GAP',
+      hint: `put the missing files into "${options.directory}" if another place has them; or take a new base backup and go on with --allow-gap`,
+      context: { from: formatLsn(end.lsn), to: formatLsn(to), timeline: end.timeline },
+    },
+  )
+}
