@@ -8,15 +8,18 @@ import { xxh32 } from './xxh32.js'
 export const LZ4_MAGIC = 0x184d2204
 const SKIPPABLE_MAGIC = 0x184d2a50
 
-/** Raw bytes in each block we write: large enough to keep several threads busy, and a size the format knows. */
-export const LZ4_BLOCK_SIZE = 1024 * 1024
+/**
+ * Raw bytes in each block we write, one of the sizes the format knows. With 1 MB it is hardly faster and
+ * the process 40 MB larger; with 128 kB a third slower.
+ */
+export const LZ4_BLOCK_SIZE = 256 * 1024
 
 /**
  * The header of every frame we write: version 1, independent blocks (so that several threads can
- * compress at once), blocks of at most 1 MB, no sizes, no checksums. The last byte is the header's
+ * compress at once), blocks of at most 256 kB, no sizes, no checksums. The last byte is the header's
  * own checksum, the same for ever as the two before it are.
  */
-export const LZ4_FRAME_HEADER = Buffer.from([0x04, 0x22, 0x4d, 0x18, 0x60, 0x60, 0x51])
+export const LZ4_FRAME_HEADER = Buffer.from([0x04, 0x22, 0x4d, 0x18, 0x60, 0x50, 0xfb])
 
 /** Ends a frame: a block of size 0. */
 export const LZ4_END_MARK = Buffer.alloc(4)

@@ -43,7 +43,7 @@ describe.each([
     ['one byte', Buffer.from('x')],
     ['several blocks of WAL', walLikeBytes(5 * 1024 * 1024 + 333)],
     ['noise', noise(3 * 1024 * 1024 + 1)],
-    ['exactly one block', walLikeBytes(1024 * 1024)],
+    ['exactly one block', walLikeBytes(256 * 1024)],
   ] as const
 
   it.each(inputs)('gives back %s', async (_, data) => {

@@ -47,7 +47,7 @@ describe('the LZ4 frame we write', () => {
       blockChecksums: false,
       contentChecksum: false,
       contentSize: undefined,
-      maxBlockSize: 1024 * 1024,
+      maxBlockSize: 256 * 1024,
     })
   })
 })
