@@ -2,89 +2,145 @@ import { compress, compressSync } from 'lz4-napi'
 import type { Compressor, CompressorOutput } from './compressor-contract.js'
 import { LZ4_BLOCK_SIZE, LZ4_END_MARK, LZ4_FRAME_HEADER, LZ4_UNCOMPRESSED_FLAG } from './lz4-frame.js'
 
-/** Blocks being compressed or written at once: one for each thread of the pool. */
-const MAX_BLOCKS_IN_FLIGHT = 4
+/** Blocks being compressed or waiting for their turn to be written. */
+const MAX_BLOCKS_IN_FLIGHT = 12
 
-/** Blocks of finished streams, for the next: fresh memory costs a page fault for every 4 kB. */
-const idleBlocks: Buffer[] = []
-const MAX_IDLE_BLOCKS = MAX_BLOCKS_IN_FLIGHT + 1
-
-/** Below this a block is compressed on the spot: the trip to the thread pool costs more than the work. */
-const SYNC_LIMIT = 32 * 1024
+/**
+ * A piece of this size or more is compressed where it lies; smaller ones are collected first. Also
+ * the limit below which a block is compressed on the spot: the trip to the thread pool costs more.
+ */
+const WORTH_A_BLOCK = 32 * 1024
 
 /** The library puts the raw length in front of the block it compressed. */
 const LENGTH_PREFIX = 4
 
+interface Block {
+  /** Its bytes in the frame, once they are there. */
+  packed: Buffer[] | null
+  readonly ready: Promise<void>
+}
+
 /**
- * An LZ4 frame of independent blocks. Bytes are collected into blocks, which threads compress while
- * more is received; they reach the output in order. The algorithm has one level only: the levels
- * that `-Z lz4:N` accepts all give the same result.
+ * An LZ4 frame of independent blocks, compressed by several threads and written in order, several
+ * with one call where they are ready. The algorithm has one level only: the levels that `-Z lz4:N`
+ * accepts all give the same result.
  */
 export class Lz4Compressor implements Compressor {
   readonly #output: CompressorOutput
-  #block: Buffer | null = null
+  readonly #collected = Buffer.allocUnsafe(WORTH_A_BLOCK)
   #filled = 0
-  /** Ends when all blocks so far are written; each block's promise, oldest first, for back-pressure. */
-  #last: Promise<void>
-  readonly #inFlight: Promise<void>[] = []
+  readonly #queue: Block[] = []
+  #writing: Promise<void> | null = null
+  #failure: { readonly error: unknown } | null = null
+  #headerWritten = false
+  /** Wakes a `write` that waits for room in the queue. */
+  #onRoom: (() => void) | null = null
 
   constructor(output: CompressorOutput) {
     this.#output = output
-    this.#last = this.#then(() => output([LZ4_FRAME_HEADER]))
   }
 
   async write(buffers: readonly Buffer[]): Promise<void> {
+    let borrowed = false
     for (const buffer of buffers) {
-      let from = 0
-      while (from < buffer.length) {
-        this.#block ??= idleBlocks.pop() ?? Buffer.allocUnsafeSlow(LZ4_BLOCK_SIZE)
-        const count = buffer.copy(this.#block, this.#filled, from)
-        from += count
-        this.#filled += count
-        if (this.#filled === LZ4_BLOCK_SIZE) await this.#endBlock()
+      for (let from = 0; from < buffer.length; ) {
+        const size = Math.min(buffer.length - from, LZ4_BLOCK_SIZE)
+        if (this.#filled === 0 && size >= WORTH_A_BLOCK) {
+          this.#submit(buffer.subarray(from, from + size))
+          borrowed = true
+          from += size
+        } else {
+          const count = buffer.copy(this.#collected, this.#filled, from)
+          this.#filled += count
+          from += count
+          if (this.#filled === WORTH_A_BLOCK) this.#submitCollected()
+        }
+        while (this.#queue.length >= MAX_BLOCKS_IN_FLIGHT)
+          await new Promise<void>((resolve) => {
+            this.#onRoom = resolve
+          })
       }
     }
+    // The caller's memory is free again when this returns.
+    if (borrowed) await this.#written()
+    this.#throwFailure()
   }
 
   async flush(): Promise<void> {
-    if (this.#filled > 0) await this.#endBlock()
-    await this.#last
+    if (this.#filled > 0) this.#submitCollected()
+    this.#start()
+    await this.#written()
   }
 
   async end(): Promise<void> {
-    if (this.#filled > 0) await this.#endBlock()
-    this.#last = this.#then(() => this.#output([LZ4_END_MARK]))
-    await this.#last
+    await this.flush()
+    await this.#output([LZ4_END_MARK])
   }
 
   destroy(): void {
-    this.#block = null
+    this.#filled = 0
   }
 
-  async #endBlock(): Promise<void> {
-    const block = this.#block!
-    const raw = block.subarray(0, this.#filled)
-    this.#block = null
+  #submitCollected(): void {
+    // A copy, since the next bytes are collected in the same place.
+    this.#submit(Buffer.from(this.#collected.subarray(0, this.#filled)))
     this.#filled = 0
+  }
+
+  #submit(raw: Buffer): void {
+    if (this.#failure !== null) return
     // The result keeps room for the worst case, of which the garbage collector sees only the part in
     // use, so it would come too late; memory that is not touched costs nothing and makes it count right.
     Buffer.allocUnsafeSlow(raw.length)
-    const packing = raw.length <= SYNC_LIMIT ? compressSync(raw) : compress(raw)
+    const packing = raw.length <= WORTH_A_BLOCK ? Promise.resolve(compressSync(raw)) : compress(raw)
+    const block: Block = {
+      packed: null,
+      ready: packing.then((packed) => {
+        block.packed = frameBlock(raw, packed)
+      }),
+    }
     // It may fail before its turn to be awaited has come; the error is met there.
-    if (packing instanceof Promise) packing.catch(() => {})
-    this.#last = this.#then(async () => {
-      await this.#output(frameBlock(raw, await packing))
-      if (idleBlocks.length < MAX_IDLE_BLOCKS) idleBlocks.push(block)
-    })
-    this.#inFlight.push(this.#last)
-    if (this.#inFlight.length > MAX_BLOCKS_IN_FLIGHT) await this.#inFlight.shift()
+    block.ready.catch(() => {})
+    this.#queue.push(block)
+    this.#start()
   }
 
-  /** Runs a step after all the ones before; after a failure all later steps fail with the same error. */
-  #then(step: () => Promise<void>): Promise<void> {
-    const next = (this.#last ?? Promise.resolve()).then(step)
-    next.catch(() => {})
-    return next
+  #start(): void {
+    if (this.#writing !== null || this.#failure !== null) return
+    this.#writing = this.#writeBlocks()
+      .catch((error) => {
+        this.#failure = { error }
+        this.#queue.length = 0
+        this.#onRoom?.()
+      })
+      .finally(() => {
+        this.#writing = null
+        // Blocks that came after the last look at the queue.
+        if (this.#queue.length > 0) this.#start()
+      })
+  }
+
+  async #writeBlocks(): Promise<void> {
+    if (!this.#headerWritten) await this.#output([LZ4_FRAME_HEADER])
+    this.#headerWritten = true
+    while (this.#queue.length > 0) {
+      await this.#queue[0]!.ready
+      let count = 1
+      while (this.#queue[count]?.packed != null) count += 1
+      await this.#output(this.#queue.slice(0, count).flatMap((block) => block.packed!))
+      this.#queue.splice(0, count)
+      this.#onRoom?.()
+    }
+  }
+
+  /** Waits until all blocks so far are written. */
+  async #written(): Promise<void> {
+    while (this.#writing !== null) await this.#writing
+    this.#throwFailure()
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== null) throw this.#failure.error
   }
 }
 
@@ -95,7 +151,7 @@ function frameBlock(raw: Buffer, packedWithLength: Buffer): Buffer[] {
     size.writeUInt32LE(packed.length)
     return [size, packed]
   }
-  // Stored as it is. A copy: the block's memory is used again while the output may keep the chunk.
+  // Stored as it is. A copy: the caller's memory may be used again while the output keeps the chunk.
   size.writeUInt32LE((raw.length | LZ4_UNCOMPRESSED_FLAG) >>> 0)
   return [size, Buffer.from(raw)]
 }

@@ -158,3 +158,33 @@ describe('gzip', () => {
     expect(sizes[0]).toBeGreaterThan(sizes[1]!)
   })
 })
+
+describe('lz4 under load', () => {
+  it('takes blocks that come at any moment of a write, and loses none', async () => {
+    const data = walLikeBytes(24 * 1024 * 1024)
+    // With the slow one all blocks are ready when the output returns, and the queue is suddenly empty.
+    for (const delayMs of [0, 30]) {
+      const collected = new Collected()
+      const compressor = createCompressor(LZ4, async (chunks) => {
+        if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs))
+        await collected.output(chunks)
+      })
+      let state = 99
+      for (let given = 0; given < data.length; ) {
+        const buffers: Buffer[] = []
+        for (let count = 0; count < 30; count += 1) {
+          state = (state * 1103515245 + 12345) & 0x7fffffff
+          const size = (state >> 8) % (state % 3 === 0 ? 5_000 : 200_000)
+          // The compressor borrows this memory only until `write` returns.
+          buffers.push(Buffer.from(data.subarray(given, given + size)))
+          given += size
+        }
+        await compressor.write(buffers)
+        for (const buffer of buffers) buffer.fill(0xee)
+        if (state % 11 === 0) await compressor.flush()
+      }
+      await compressor.end()
+      expect((await read(LZ4, collected.bytes)).equals(data)).toBe(true)
+    }
+  })
+})
