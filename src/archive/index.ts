@@ -1,0 +1,5 @@
+export type { ArchiveTarget, StoreCall, TailRange } from './archive-target.js'
+export { Archiver } from './archiver.js'
+export type { ArchiverSnapshot } from './archiver-snapshot.js'
+export type { ArchiveEvent } from './events.js'
+export type { ArchiverOptions, KeepLocal, LiveSegment } from './options.js'
