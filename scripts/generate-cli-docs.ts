@@ -4,14 +4,11 @@
  */
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { FETCH_OPTIONS } from '../src/cli/fetch-options.js'
 import { LOG_EVENTS } from '../src/cli/log-event-names.js'
-import { RECEIVE_OPTIONS } from '../src/cli/receive-options.js'
-import {
-  LOG_OPTIONS,
-  SLOT_CREATE_OPTIONS,
-  SLOT_DROP_OPTIONS,
-  type WalshipOption,
-} from '../src/cli/walship-options.js'
+import { RECEIVE_OPTIONS, type WalshipOption } from '../src/cli/receive-options.js'
+import { SHIPPING_OPTIONS } from '../src/cli/shipping-options.js'
+import { LOG_OPTIONS, SLOT_CREATE_OPTIONS, SLOT_DROP_OPTIONS } from '../src/cli/walship-options.js'
 
 export const CLI_DOCS_PATH = fileURLToPath(new URL('../docs/cli.md', import.meta.url))
 
@@ -43,15 +40,22 @@ ${optionTable(RECEIVE_OPTIONS)}
     walship receive [OPTION]...
     walship slot create NAME [OPTION]...
     walship slot drop NAME [OPTION]...
+    walship fetch [OPTION]... %f "%p"
     walship help [COMMAND]
     walship --version
 
 \`walship receive\` takes all options of \`pg_receivewal\` and these:
 
-${optionTable(LOG_OPTIONS)}
+${optionTable([...SHIPPING_OPTIONS, ...LOG_OPTIONS])}
 
 \`walship slot create\` takes ${names(SLOT_CREATE_OPTIONS)}; \`walship slot drop\` takes ${names(SLOT_DROP_OPTIONS)}.
 The slot's name is given as \`NAME\` or with \`--slot\`.
+
+### walship fetch
+
+A restore_command: see [restore.md](restore.md), also for its exit status, which differs from that of the other commands.
+
+${optionTable(FETCH_OPTIONS)}
 
 ### When it tries again
 
@@ -69,7 +73,7 @@ but for what could spoil the archive: another cluster, or a disk whose fsync fai
 \`walship\` reads a variable for each of these options; the command line wins. A switch is on with \`1\`, \`true\`, \`yes\`
 or \`on\` and off with \`0\`, \`false\`, \`no\` or \`off\`. \`pg_receivewal\` does not read them.
 
-${variableTable([...RECEIVE_OPTIONS, ...LOG_OPTIONS])}
+${variableTable(eachOnce([...RECEIVE_OPTIONS, ...SHIPPING_OPTIONS, ...LOG_OPTIONS, ...FETCH_OPTIONS]))}
 
 Both programs read the variables of libpq: \`PGHOST\`, \`PGPORT\`, \`PGUSER\`, \`PGPASSWORD\`, \`PGPASSFILE\`, \`PGSERVICE\`,
 \`PGSSLMODE\`, \`PGOPTIONS\`, \`PGCONNECT_TIMEOUT\`, \`PGAPPNAME\` and the others. \`PGDATABASE\` has no effect, because a replication
@@ -114,6 +118,11 @@ ${Object.entries(LOG_EVENTS)
   .map(([name, meaning]) => `| \`${name}\` | ${meaning} |`)
   .join('\n')}
 `
+}
+
+/** Several commands have the options of a store. */
+function eachOnce(options: readonly WalshipOption[]): readonly WalshipOption[] {
+  return [...new Map(options.map((option) => [option.name, option])).values()]
 }
 
 function optionTable(options: readonly WalshipOption[]): string {

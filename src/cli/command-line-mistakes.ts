@@ -1,6 +1,6 @@
 import { CommandLineError } from './command-line-error.js'
+import type { WalshipOption } from './receive-options.js'
 import { suggestion } from './suggestion.js'
-import type { WalshipOption } from './walship-options.js'
 
 /** Mistakes in the command line of `walship`, with what was probably meant. */
 

@@ -1,5 +1,5 @@
 import { CommandLineError } from './command-line-error.js'
-import type { WalshipOption } from './walship-options.js'
+import type { WalshipOption } from './receive-options.js'
 
 export type OptionValues = Record<string, string | boolean | undefined>
 

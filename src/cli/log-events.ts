@@ -46,6 +46,24 @@ export function logEvent(log: Logger, event: ReceiveEvent): void {
         `stopped at ${formatLsn(event.lsn)} on timeline ${event.timeline}`,
       )
       break
+    case 'slot-created':
+      log.warn(
+        { event: named('slot_created'), slot: event.slotName },
+        `made replication slot "${event.slotName}", which was missing`,
+      )
+      break
+    case 'paused':
+      log.error(
+        { event: named('paused'), freeBytes: event.freeBytes },
+        `only ${event.freeBytes} bytes are free: nothing is received until there is more room`,
+      )
+      break
+    case 'resumed':
+      log.info(
+        { event: named('resumed'), freeBytes: event.freeBytes },
+        'there is room again: receiving goes on',
+      )
+      break
     case 'warning':
       log.warn({ event: named('warning'), ...errorFields(event.error) }, event.error.message)
       break

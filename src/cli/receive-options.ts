@@ -21,6 +21,11 @@ export interface OptionDeclaration {
   readonly details?: string
 }
 
+/** An option that only `walship` has. */
+export interface WalshipOption extends OptionDeclaration {
+  readonly choices?: readonly string[]
+}
+
 const ALL = [
   {
     name: 'directory',

@@ -4,15 +4,12 @@ import { noSuchCommand, tooMany, unknownOption } from './command-line-mistakes.j
 import { environmentValues, type OptionValues } from './environment-values.js'
 import { checkCombination, checkValue } from './option-checks.js'
 import type { ProgramHost } from './program-host.js'
-import type { ReceiveOptionName, ReceiveOptionValues } from './receive-options.js'
+import type { WalshipOption } from './receive-options.js'
+import { RECEIVE_OPTIONS, type ReceiveOptionName, type ReceiveOptionValues } from './receive-options.js'
+import { type ShippingSettings, shippingSettings } from './shipping-options.js'
 import { walshipVersion } from './version.js'
 import { COMMANDS, type CommandSpec, topHelp } from './walship-commands.js'
-import {
-  type LogFormat,
-  type LogLevel,
-  RECEIVE_COMMAND_OPTIONS,
-  type WalshipOption,
-} from './walship-options.js'
+import { type LogFormat, type LogLevel, RECEIVE_COMMAND_OPTIONS } from './walship-options.js'
 
 export interface LogChoice {
   readonly format: LogFormat | undefined
@@ -21,7 +18,12 @@ export interface LogChoice {
 
 /** What `walship` was asked to do. */
 export type WalshipCommand =
-  | { readonly kind: 'receive'; readonly values: ReceiveOptionValues; readonly log: LogChoice }
+  | {
+      readonly kind: 'receive'
+      readonly values: ReceiveOptionValues
+      readonly shipping: ShippingSettings
+      readonly log: LogChoice
+    }
   | { readonly kind: 'slot'; readonly values: ReceiveOptionValues }
   /** Help or version, to be printed. */
   | { readonly kind: 'text'; readonly text: string }
@@ -47,6 +49,8 @@ export async function readWalshipCommandLine(
       operands,
       COMMANDS.map(({ words }) => words),
     )
+  if (command.words === 'fetch')
+    throw new CommandLineError('fetch must be the first word', { pointsAtHelp: true })
   const unknown = operands.find((word) => word.startsWith('-') && word !== '-')
   if (unknown !== undefined) throw unknownOption(unknown, command.options)
 
@@ -79,7 +83,7 @@ async function parse(
   const parser = yargs([...args])
     .locale('en')
     .scriptName(programName)
-    .usage(`$0 ${command?.words} [option]...\n\n${command?.description}`)
+    .usage(`$0 ${command?.words} [option]... ${command?.operands ?? ''}\n\n${command?.description}`)
     .epilogue('Each option but the actions can be set by an environment variable, such as WALSHIP_DIRECTORY.')
     .parserConfiguration({
       'boolean-negation': false,
@@ -137,14 +141,15 @@ function dashed(name: string): string {
 
 function receiveCommand(values: OptionValues, operands: readonly string[]): WalshipCommand {
   if (operands.length > 0) throw tooMany(operands[0]!)
-  const { 'log-format': _format, 'log-level': _level, ...optionValues } = values
+  const receiving = new Set<string>(RECEIVE_OPTIONS.map(({ name }) => name))
+  const optionValues = Object.fromEntries(Object.entries(values).filter(([name]) => receiving.has(name)))
   const format = choice('log-format', values)
   const level = choice('log-level', values)
   const receiveValues = checked(optionValues)
   if (receiveValues['create-slot'] || receiveValues['drop-slot'])
     return { kind: 'slot', values: receiveValues }
   const log = { format: format as LogFormat | undefined, level: level as LogLevel | undefined }
-  return { kind: 'receive', values: receiveValues, log }
+  return { kind: 'receive', values: receiveValues, shipping: shippingSettings(values), log }
 }
 
 function slotCommand(

@@ -1,13 +1,12 @@
-import {
-  RECEIVE_COMMAND_OPTIONS,
-  SLOT_CREATE_OPTIONS,
-  SLOT_DROP_OPTIONS,
-  type WalshipOption,
-} from './walship-options.js'
+import { FETCH_OPTIONS } from './fetch-options.js'
+import type { WalshipOption } from './receive-options.js'
+import { RECEIVE_COMMAND_OPTIONS, SLOT_CREATE_OPTIONS, SLOT_DROP_OPTIONS } from './walship-options.js'
 
 /** The commands of `walship`. */
 export interface CommandSpec {
   readonly words: string
+  /** What follows the options, for help texts. */
+  readonly operands?: string
   readonly description: string
   readonly options: readonly WalshipOption[]
 }
@@ -24,6 +23,13 @@ export const COMMANDS: readonly CommandSpec[] = [
     options: SLOT_CREATE_OPTIONS,
   },
   { words: 'slot drop', description: 'drop a replication slot', options: SLOT_DROP_OPTIONS },
+  // Only for help: a restore_command is dispatched before any of this is loaded, see bin/walship.
+  {
+    words: 'fetch',
+    operands: '%f "%p"',
+    description: 'bring one WAL file from the archive; to be used as restore_command',
+    options: FETCH_OPTIONS,
+  },
 ]
 
 /** What `walship --help` prints. */

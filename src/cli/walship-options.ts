@@ -1,4 +1,5 @@
-import { type OptionDeclaration, RECEIVE_OPTIONS } from './receive-options.js'
+import { RECEIVE_OPTIONS, type WalshipOption } from './receive-options.js'
+import { SHIPPING_OPTIONS } from './shipping-options.js'
 
 /** Options that only `walship` has, and which of its commands takes which options. */
 
@@ -7,10 +8,6 @@ export type LogFormat = (typeof LOG_FORMATS)[number]
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
-
-export interface WalshipOption extends OptionDeclaration {
-  readonly choices?: readonly string[]
-}
 
 export const LOG_OPTIONS: readonly WalshipOption[] = [
   {
@@ -39,6 +36,7 @@ const COMMON = ['help', 'version']
 /** What `walship receive` takes. */
 export const RECEIVE_COMMAND_OPTIONS: readonly WalshipOption[] = [
   ...RECEIVE_OPTIONS.filter((option) => !COMMON.includes(option.name)),
+  ...SHIPPING_OPTIONS,
   ...LOG_OPTIONS,
 ]
 

@@ -7,9 +7,14 @@ import type { ReceiveOptionValues } from './receive-options.js'
 import { prepareSettings } from './receive-settings.js'
 import { receiverOptions } from './receiver-options.js'
 import { retryDelayMs } from './retry-delay.js'
+import { Shipping } from './shipping.js'
+import type { ShippingSettings } from './shipping-options.js'
 import { StopRequest } from './stop-request.js'
 import type { LogChoice } from './walship-command-line.js'
 import { openLog } from './walship-log.js'
+
+/** Longer without room, and the connection is given up. */
+const MAX_PAUSE_MS = 60_000
 
 /**
  * `walship receive`: receiving as a daemon. Differs from the drop-in where a daemon must: it
@@ -19,7 +24,11 @@ import { openLog } from './walship-log.js'
  * @throws WalshipError when the settings are of no use
  */
 export async function receive(
-  command: { readonly values: ReceiveOptionValues; readonly log: LogChoice },
+  command: {
+    readonly values: ReceiveOptionValues
+    readonly shipping: ShippingSettings
+    readonly log: LogChoice
+  },
   host: ProgramHost,
   programName: string,
 ): Promise<number> {
@@ -34,6 +43,22 @@ export async function receive(
   })
   // A supervisor may stop us before the first connection works, and that is no failure.
   stop.listen()
+  const ended = new AbortController()
+  let fatal: WalshipError | null = null
+  const { shipping: shippingSettings } = command
+  const shipping =
+    shippingSettings.store === undefined
+      ? null
+      : new Shipping({
+          settings: shippingSettings,
+          directory: settings.directory!,
+          host,
+          log,
+          onFatal: (error) => {
+            fatal = error
+            ended.abort()
+          },
+        })
   try {
     const connection = await connectionArguments(command.values, host, programName, stop)
     const receiver = new Receiver({
@@ -44,9 +69,23 @@ export async function receive(
         onWarning: (text) => log.warn({ event: named('warning') }, text),
       }),
       retry: settings.loop ? { initial: true, everything: false, delayMs: retryDelayMs } : null,
-      onEvent: (event) => logEvent(log, event),
+      ensureSlot: shippingSettings.ensureSlot,
+      archive: shipping ?? undefined,
+      ackPolicy: shipping?.ackPolicy,
+      space:
+        shippingSettings.minFreeBytes === 0
+          ? undefined
+          : { floorBytes: shippingSettings.minFreeBytes, maxPauseMs: MAX_PAUSE_MS },
+      onWritten: () => shipping?.onWritten(),
+      onEvent: (event) => {
+        logEvent(log, event)
+        shipping?.onReceiveEvent(event)
+      },
     })
-    const { reason } = await receiver.run(stop.signal)
+    shipping?.attach(receiver)
+    const { reason } = await receiver.run(AbortSignal.any([stop.signal, ended.signal]))
+    if (fatal !== null) throw fatal
+    if (reason === 'endpos') await shipping?.finish(stop.signal)
     log.info(
       { event: named('exit'), reason },
       reason === 'endpos' ? 'end position reached' : 'stopped on request',
@@ -61,6 +100,7 @@ export async function receive(
     )
     return EXIT.failed
   } finally {
+    await shipping?.close()
     stop.close()
   }
 }

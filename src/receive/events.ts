@@ -11,7 +11,13 @@ export type ReceiveEvent =
   /** A segment is complete under its final name; `lsn` is its end. */
   | { readonly kind: 'segment-finished'; readonly name: string; readonly lsn: Lsn; readonly timeline: number }
   /** `timeline` follows; the old one was received up to `lsn`. */
-  | { readonly kind: 'timeline-switched'; readonly timeline: number; readonly lsn: Lsn }
+  | {
+      readonly kind: 'timeline-switched'
+      readonly timeline: number
+      readonly lsn: Lsn
+      /** The timeline that ended, and where the new one branches off: at `lsn` or before. */
+      readonly left: { readonly timeline: number; readonly switchLsn: Lsn }
+    }
   /** The open segment was closed before it was full. */
   | { readonly kind: 'segment-left-partial'; readonly name: string }
   /** A file of the directory was not counted when looking for the start. `reason` is a whole sentence. */

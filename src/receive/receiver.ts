@@ -55,6 +55,8 @@ export interface ReceiverOptions {
   /** Servers of a newer major are warned about. */
   readonly newestServerMajor: number
   onEvent(event: ReceiveEvent): void
+  /** More has been written. Called often. */
+  onWritten?(): void
 }
 
 /** The open segment at one moment. */
@@ -64,6 +66,8 @@ export interface OpenSegmentView {
   readonly name: string
   readonly segmentStart: Lsn
   readonly written: Lsn
+  /** Differs from stream to stream; a new one begins the file anew. */
+  readonly writer: number
 }
 
 /**
@@ -85,6 +89,7 @@ export class Receiver {
   }
   #systemId: string | null = null
   #walWasRemoved = false
+  #streamCount = 0
   #connectedOnce = false
   #streamedThisTime = false
   #password: string | undefined
@@ -112,7 +117,8 @@ export class Receiver {
   get openSegment(): OpenSegmentView | null {
     const file = this.#active?.writer.openFile
     if (this.#active == null || file == null) return null
-    return { timeline: this.#active.start.timeline, written: this.#active.writer.written, ...file }
+    const { start, writer } = this.#active
+    return { timeline: start.timeline, written: writer.written, writer: this.#streamCount, ...file }
   }
 
   /** Tells the server at once what the ack policy says now: what it looks at has moved on. */
@@ -240,6 +246,7 @@ export class Receiver {
         space: options.space,
         signal,
         onEvent,
+        onWritten: options.onWritten,
         onActive: (active) => this.#setActive(active),
       })
       if (outcome.kind === 'stopped') return outcome.cause
@@ -258,5 +265,6 @@ export class Receiver {
     if (this.#active !== null && this.#active.pump.received > this.#active.start.lsn)
       this.#streamedThisTime = true
     this.#active = active
+    if (active !== null) this.#streamCount += 1
   }
 }

@@ -27,6 +27,7 @@ export interface StreamTimelineOptions {
   /** Aborting stops cleanly. */
   readonly signal: AbortSignal
   onEvent(event: ReceiveEvent): void
+  onWritten: (() => void) | undefined
   /** Tells who is at work, for progress; null once it is over. */
   onActive(active: ActiveStream | null): void
 }
@@ -92,7 +93,11 @@ export async function streamTimeline(
     endLsn: options.endLsn,
     beforeAnswer: () => options.archive?.flush(),
     // With --synchronous a commit on the server waits for this.
-    onBatch: options.synchronous ? report : record,
+    onBatch: () => {
+      if (options.synchronous) report()
+      else record()
+      options.onWritten?.()
+    },
   })
   options.onActive({ start, connection, pump, writer, report })
   const space = options.space && watchSpace(connection, options.directory, options.space, onEvent)
@@ -114,8 +119,9 @@ export async function streamTimeline(
     if (typeof end === 'string') {
       const stop = { cause: end, lsn: pump.received, timeline: start.timeline }
       onEvent({ kind: 'stopping', ...stop })
-      await closeWriter(true, false)
+      // While the segment is open, so that its last bytes are still seen.
       await options.archive?.flush()
+      await closeWriter(true, false)
       if (connection.streaming) connection.sendFeedback({ ...ackPolicy(writer), force: true })
       await connection.stopReplication()
       onEvent({ kind: 'stopped', ...stop })
@@ -154,7 +160,12 @@ export async function streamTimeline(
         { code: 'RECEIVE_NEXT_TIMELINE', retryable: true },
       )
     }
-    onEvent({ kind: 'timeline-switched', timeline: nextTimeline, lsn: pump.received })
+    onEvent({
+      kind: 'timeline-switched',
+      timeline: nextTimeline,
+      lsn: pump.received,
+      left: { timeline: start.timeline, switchLsn: nextTimelineStart },
+    })
     return {
       kind: 'next-timeline',
       start: { lsn: segmentFloor(nextTimelineStart, facts.segmentSize), timeline: nextTimeline },

@@ -35,7 +35,7 @@ describe('logEvent', () => {
       { level: 'info', event: 'segment_finished', segment: 'F', ...position },
     ],
     [
-      { kind: 'timeline-switched', ...at },
+      { kind: 'timeline-switched', left: { timeline: 1, switchLsn: 0n as never }, ...at },
       { level: 'info', event: 'timeline_switched', ...position },
     ],
     [

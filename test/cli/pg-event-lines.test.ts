@@ -24,7 +24,10 @@ describe('EventLines', () => {
       'finished segment at 0/900000 (timeline 1)',
       { kind: 'segment-finished', name: NAME, ...at('0/900000') },
     ],
-    ['switched to timeline 2 at 0/2B01A08', { kind: 'timeline-switched', ...at('0/2B01A08', 2) }],
+    [
+      'switched to timeline 2 at 0/2B01A08',
+      { kind: 'timeline-switched', left: { timeline: 1, switchLsn: 0n as never }, ...at('0/2B01A08', 2) },
+    ],
     [
       'stopped log streaming at 1F/D00198 (timeline 3)',
       { kind: 'stopping', cause: 'endpos', ...at('1F/D00198', 3) },
@@ -67,7 +70,11 @@ describe('EventLines', () => {
 
   it('says nothing of a start after a timeline switch, but does after a reconnect', () => {
     const start: ReceiveEvent = { kind: 'streaming-started', ...at('0/1000000', 2) }
-    const change: ReceiveEvent = { kind: 'timeline-switched', ...at('0/1000010', 2) }
+    const change: ReceiveEvent = {
+      kind: 'timeline-switched',
+      left: { timeline: 1, switchLsn: 0n as never },
+      ...at('0/1000010', 2),
+    }
     const retry: ReceiveEvent = { kind: 'retrying', delayMs: 5000, attempt: 1, error }
     const starting = 'pg_receivewal: starting log streaming at 0/1000000 (timeline 2)'
     expect(lines(true, change, start)).toHaveLength(1)

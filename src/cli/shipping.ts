@@ -1,0 +1,191 @@
+import type { Logger } from 'pino'
+import { Archiver } from '../archive/index.js'
+import { backoffDelayMs, sleep, WalshipError } from '../base/index.js'
+import { DEFAULT_STORE_COMPRESSION, parseStoreCompression } from '../codec/index.js'
+import type { AckPolicy, ArchiveDoor, Gap, ReceiveEvent, Receiver } from '../receive/index.js'
+import {
+  type ArchiveIdentity,
+  type ObjectStore,
+  openStore,
+  parseStoreOptions,
+  WalArchive,
+} from '../store/index.js'
+import { INVALID_LSN, type Lsn, lsnMin, segmentFloor } from '../wal/index.js'
+import { logArchiveEvent } from './archive-log-events.js'
+import type { ProgramHost } from './program-host.js'
+import type { ShippingSettings } from './shipping-options.js'
+
+export interface ShippingOptions {
+  readonly settings: ShippingSettings
+  readonly directory: string
+  readonly host: ProgramHost
+  readonly log: Logger
+  /** Ends the program: nothing that is done further can be right. */
+  onFatal(error: WalshipError): void
+}
+
+/** A server that shuts down waits for the answer, so this must not take long. */
+const ANSWER_LIMIT_MS = 10_000
+const OPEN_BACKOFF = { initialMs: 1000, maxMs: 30_000 }
+
+/**
+ * Joins a receiver and an archiver, which know nothing of each other: the receiver asks through the door
+ * where the archive ends; what it has finished and written is passed on, and what the archive holds goes
+ * back to the server as the ack policy says.
+ *
+ * A store that does not answer holds up the start only where nothing else says where to go on.
+ */
+export class Shipping implements ArchiveDoor {
+  readonly #options: ShippingOptions
+  readonly #stop = new AbortController()
+  #receiver: Receiver | null = null
+  #store: ObjectStore | null = null
+  #archive: WalArchive | null = null
+  #archiver: Archiver | null = null
+  #running: Promise<void> | null = null
+  #opening: Promise<void> | null = null
+  #archived: Lsn = INVALID_LSN
+  readonly recordGap: ArchiveDoor['recordGap']
+
+  constructor(options: ShippingOptions) {
+    this.#options = options
+    this.recordGap = options.settings.allowGap ? (gap, signal) => this.#recordGap(gap, signal) : null
+  }
+
+  /** Where the archiver looks for the open segment. To be called before the receiver runs. */
+  attach(receiver: Receiver): void {
+    this.#receiver = receiver
+  }
+
+  /** What the server hears with `--ack archived`; undefined: as the receiver does by itself. */
+  get ackPolicy(): AckPolicy | undefined {
+    if (this.#options.settings.ack !== 'archived') return undefined
+    return ({ written }) => ({
+      writeLsn: written,
+      flushLsn: lsnMin(written, this.#archived),
+      applyLsn: INVALID_LSN,
+    })
+  }
+
+  async identify(systemIdentifier: string, segmentSize: number, signal: AbortSignal): Promise<void> {
+    if (this.#archive !== null || this.#opening !== null) return
+    const identity: ArchiveIdentity = { systemIdentifier, segmentSize, layoutVersion: 1 }
+    try {
+      await this.#open(identity, signal)
+    } catch (error) {
+      if (!isStoreTrouble(error)) throw error
+      this.#options.log.error({ event: 'store_failing', code: error.code, hint: error.hint }, error.message)
+      this.#opening = this.#openLater(identity).finally(() => {
+        this.#opening = null
+      })
+    }
+  }
+
+  async findEnd(signal: AbortSignal): Promise<{ timeline: number; lsn: Lsn } | null> {
+    if (this.#archive !== null) return this.#archive.findEnd({ signal })
+    throw new WalshipError('the end of the archive is not known yet: the store has not answered', {
+      code: 'ARCHIVE_END_UNKNOWN',
+      retryable: true,
+      hint: 'it is tried again; the gap check follows with the next connection',
+    })
+  }
+
+  async flush(): Promise<void> {
+    await this.#archiver?.flush(AbortSignal.any([this.#stop.signal, AbortSignal.timeout(ANSWER_LIMIT_MS)]))
+  }
+
+  onReceiveEvent(event: ReceiveEvent): void {
+    if (event.kind === 'segment-finished') this.#archiver?.nudge(event.name)
+    else if (event.kind === 'timeline-switched') this.#archiver?.leaveTimeline(event.left)
+  }
+
+  onWritten(): void {
+    if (this.#options.settings.ack === 'archived') this.#archiver?.nudge()
+  }
+
+  /** Waits until everything received is archived, or the signal aborts. */
+  async finish(signal: AbortSignal): Promise<void> {
+    await this.#archiver?.flush(signal)
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort()
+    await this.#opening
+    await this.#running?.catch(() => {})
+    await this.#store?.close()
+  }
+
+  async #open(identity: ArchiveIdentity, signal: AbortSignal): Promise<void> {
+    const { settings, host, directory, log } = this.#options
+    const method = settings.values['store-compression']
+    const compression = typeof method === 'string' ? parseStoreCompression(method) : DEFAULT_STORE_COMPRESSION
+    this.#store ??= await openStore(settings.store!, parseStoreOptions(settings.values, host.environment))
+    const archive = await WalArchive.open(this.#store, { compression, identity, signal })
+    this.#archive = archive
+    this.#archiver = new Archiver({
+      directory,
+      archive,
+      segmentSize: identity.segmentSize,
+      uploads: settings.uploads,
+      tailIntervalMs: settings.tailIntervalMs,
+      ack: settings.ack,
+      keepLocal: settings.keepLocal,
+      live: () => this.#live(),
+      onArchived: (lsn) => {
+        this.#archived = lsn
+        if (settings.ack === 'archived') this.#receiver?.report()
+      },
+      onEvent: (event) => logArchiveEvent(log, event),
+    })
+    this.#running = this.#archiver
+      .run(this.#stop.signal)
+      .catch((error) => this.#options.onFatal(asFatal(error)))
+  }
+
+  async #openLater(identity: ArchiveIdentity): Promise<void> {
+    const { signal } = this.#stop
+    for (let attempt = 1; await sleep(backoffDelayMs(OPEN_BACKOFF, attempt), signal); attempt += 1) {
+      try {
+        await this.#open(identity, signal)
+        this.#options.log.info({ event: 'store_recovered', failures: attempt }, 'the store answers')
+        return
+      } catch (error) {
+        if (signal.aborted) return
+        if (!isStoreTrouble(error)) return this.#options.onFatal(asFatal(error))
+      }
+    }
+  }
+
+  #live(): ReturnType<ConstructorParameters<typeof Archiver>[0]['live']> {
+    const open = this.#receiver?.openSegment ?? null
+    if (open === null) return null
+    const { timeline, segmentStart, name, written, writer } = open
+    return { timeline, segmentStart, partialName: name, written, writer }
+  }
+
+  async #recordGap(gap: Gap, signal: AbortSignal): Promise<void> {
+    const archive = this.#archive!
+    await archive.recordGap(gap, { signal })
+    const to = segmentFloor(gap.to, archive.identity!.segmentSize)
+    this.#archiver?.startAfterGap({ timeline: gap.timeline, lsn: to })
+    this.#options.log.warn(
+      { event: 'gap_recorded', ...gapFields(gap) },
+      `recorded a gap in the archive: ${gap.reason}`,
+    )
+  }
+}
+
+function gapFields(gap: Gap): Record<string, unknown> {
+  return { timeline: gap.timeline, from: String(gap.from), to: String(gap.to) }
+}
+
+/** Trouble of the store itself, which can pass; what the archive is found to be does not change. */
+function isStoreTrouble(error: unknown): error is WalshipError {
+  return error instanceof WalshipError && error.code.startsWith('STORE_') && error.code !== 'STORE_OPTION'
+}
+
+function asFatal(error: unknown): WalshipError {
+  if (error instanceof WalshipError) return error
+  const message = error instanceof Error ? error.message : String(error)
+  return new WalshipError(`archiving ended: ${message}`, { code: 'ARCHIVE_UNEXPECTED', cause: error })
+}
