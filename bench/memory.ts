@@ -20,7 +20,6 @@ const ROW_COUNT = 12
 
 const minutes = numberOption('minutes', 5)
 const compression = textOption('compress', 'none')
-const endTime = Date.now() + minutes * 60_000
 
 await prepare()
 await using server = await PostgresServer.launch({
@@ -31,6 +30,7 @@ await server.query(`SELECT pg_create_physical_replication_slot('memory', true)`)
 const args = ['-D', directory, '-S', 'memory', '--no-loop', '-s', '1', '-Z', compression, '-d', server.dsn]
 const receiver = spawn(OURS.path, args, { stdio: 'inherit' })
 process.once('exit', () => receiver.kill('SIGKILL'))
+const endTime = Date.now() + minutes * 60_000
 const samples: { seconds: number; megabytes: number; rssMb: number; peakMb: number }[] = []
 try {
   await Promise.all([writeWal(), sample()])

@@ -15,3 +15,13 @@ export {
   recoverableSize,
 } from './decompress.js'
 export { CorruptStreamError } from './errors.js'
+export {
+  DEFAULT_STORE_COMPRESSION,
+  hasZstd,
+  parseStoreCompression,
+  STORE_ALGORITHMS,
+  type StoreAlgorithm,
+  type StoreCompression,
+  storeExtension,
+} from './store-compression.js'
+export { compressBuffer, decompressBuffer } from './whole-buffer.js'

@@ -142,6 +142,12 @@ export function serverError(fields: ServerFields): ServerError {
     /^(ReplicationSlotAcquire|CreateDecodingContext|CreateInitDecodingContext)/.test(fields.routine ?? '') &&
     /invalidat|no longer|cannot (read|be used)/i.test(`${fields.message} ${fields.detail ?? ''}`)
   )
-    return new SlotInvalidatedError(fields, { code: 'PG_SLOT_INVALIDATED', retryable: false })
+    return new SlotInvalidatedError(fields, {
+      code: 'PG_SLOT_INVALIDATED',
+      retryable: false,
+      hint:
+        fields.hint ??
+        'the server has given the slot up: drop it and create it anew; WAL that was removed meanwhile can only come from an archive, else a new base backup closes the gap',
+    })
   return new ServerError(fields)
 }

@@ -141,12 +141,20 @@ export class Wire {
     this.#splitter.maxCopyData = maxCopyData
   }
 
-  /** Takes every further message (and the end of the connection) instead of `next`, queued ones first. */
+  /**
+   * Takes every further message (and the end of the connection) instead of `next`, queued ones first,
+   * until `endStream`: an error right after CopyBothResponse ends the stream with its ReadyForQuery
+   * still in the queue, and that one belongs to `next` again.
+   */
   intercept(onMessage: (message: BackendMessage) => void, onFailure: (error: Error) => void): void {
     this.#interceptor = onMessage
     this.#onFailure = onFailure
-    for (const message of this.#queue.splice(0)) onMessage(message)
-    if (this.#failure !== null) onFailure(this.#failure)
+    while (this.#interceptor === onMessage) {
+      const message = this.#queue.shift()
+      if (message === undefined) break
+      onMessage(message)
+    }
+    if (this.#interceptor === onMessage && this.#failure !== null) onFailure(this.#failure)
   }
 
   /** Back to `next` and whole frames. */

@@ -1,8 +1,10 @@
 /** What a receiver has put into its directory, looked at from outside and compared with the server's pg_wal. */
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { gunzipSync } from 'node:zlib'
 import { decompressFrameSync } from 'lz4-napi'
+import { firstContentBytes } from '../../src/codec/index.js'
 import {
   formatLsn,
   type Lsn,
@@ -26,11 +28,16 @@ export async function firstReceived(directory: string, segmentSize: number): Pro
   return segmentStart(parsed.segment, segmentSize)
 }
 
-/** The bytes of one received file, decompressed. */
+/** The bytes of one received file, decompressed; of a torn partial those that can be had. */
 export async function readReceived(path: string): Promise<Buffer> {
   const content = await readFile(path)
-  if (/\.gz(\.partial)?$/.test(path)) return gunzipSync(content)
-  if (/\.lz4(\.partial)?$/.test(path)) return decompressFrameSync(content)
+  const compressed = /\.(gz|lz4)\.partial$/.exec(path)?.[1]
+  if (compressed !== undefined) {
+    const algorithm = compressed === 'gz' ? 'gzip' : 'lz4'
+    return firstContentBytes(algorithm, Readable.from([content]), Number.POSITIVE_INFINITY)
+  }
+  if (path.endsWith('.gz')) return gunzipSync(content)
+  if (path.endsWith('.lz4')) return decompressFrameSync(content)
   return content
 }
 

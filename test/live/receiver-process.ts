@@ -12,6 +12,14 @@ export interface ReceiverExit {
   readonly stderr: string
 }
 
+/** What a receiver finds around it; by default a bare environment and this process's user. */
+export interface ReceiverSurroundings {
+  readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string
+  readonly uid?: number
+  readonly gid?: number
+}
+
 export class ReceiverProcess implements AsyncDisposable {
   readonly exit: Promise<ReceiverExit>
   readonly #child: ChildProcess
@@ -21,18 +29,23 @@ export class ReceiverProcess implements AsyncDisposable {
   #ended = false
 
   /** `pg_receivewal ...args` as walship plays it. */
-  static dropIn(args: readonly string[]): ReceiverProcess {
-    return new ReceiverProcess(DROP_IN, args)
+  static dropIn(args: readonly string[], surroundings?: ReceiverSurroundings): ReceiverProcess {
+    return new ReceiverProcess(DROP_IN, args, surroundings)
   }
 
   /** `walship receive ...args`. */
-  static walship(args: readonly string[]): ReceiverProcess {
-    return new ReceiverProcess(WALSHIP, ['receive', ...args])
+  static walship(args: readonly string[], surroundings?: ReceiverSurroundings): ReceiverProcess {
+    return new ReceiverProcess(WALSHIP, ['receive', ...args], surroundings)
   }
 
-  constructor(program: string, args: readonly string[]) {
-    const env = { PATH: process.env.PATH, HOME: '/nonexistent', LC_ALL: 'C' }
-    this.#child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env })
+  /** `walship ...args`. */
+  static command(args: readonly string[]): ReceiverProcess {
+    return new ReceiverProcess(WALSHIP, args)
+  }
+
+  constructor(program: string, args: readonly string[], surroundings: ReceiverSurroundings = {}) {
+    const env = { PATH: process.env.PATH, HOME: '/nonexistent', LC_ALL: 'C', ...surroundings.env }
+    this.#child = spawn(program, args, { ...surroundings, stdio: ['ignore', 'pipe', 'pipe'], env })
     this.#child.stdout!.setEncoding('utf8').on('data', (text) => {
       this.#stdout += text
     })
@@ -51,6 +64,10 @@ export class ReceiverProcess implements AsyncDisposable {
     process.once('exit', this.#killAtExit)
   }
 
+  get pid(): number {
+    return this.#child.pid!
+  }
+
   get stderr(): string {
     return this.#stderr
   }
@@ -67,6 +84,11 @@ export class ReceiverProcess implements AsyncDisposable {
         this.#waiting.add(once)
       })
     }
+  }
+
+  /** Sends a signal and does not wait for what comes of it. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal)
   }
 
   async stop(signal: NodeJS.Signals = 'SIGINT'): Promise<ReceiverExit> {

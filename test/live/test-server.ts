@@ -25,6 +25,13 @@ export function keepAllWal(major: number): Settings {
   return { ...kept, max_wal_size: '4GB', checkpoint_timeout: '1h' }
 }
 
+/** Settings of a server that drops its WAL at a checkpoint, also what a slot wants to keep (server 13 and newer). */
+export function keepNoWal(major: number): Settings {
+  const kept: Settings =
+    major >= 13 ? { wal_keep_size: 0, max_slot_wal_keep_size: '1MB' } : { wal_keep_segments: 0 }
+  return { ...kept, min_wal_size: `${(2 * SEGMENT_SIZE) / 1024}kB` }
+}
+
 /** Writes and flushes about this many bytes of WAL that do not repeat themselves; returns where it ends. */
 export async function writeWal(server: PostgresServer, byteCount: number): Promise<Lsn> {
   const client = await server.connect()

@@ -190,18 +190,19 @@ describe('the end', () => {
     expect(connection.closed).toBe(false)
   })
 
-  it('by an error of the server keeps SQLSTATE, class and the connection', async () => {
-    await start()
-    walsender.send(
-      backend.errorResponse({
-        S: 'FEHLER',
-        V: 'ERROR',
-        C: '58P01',
-        M: 'angefordertes WAL-Segment wurde schon entfernt',
-        R: 'WalSndSegmentOpen',
-      }),
-      backend.ready(),
-    )
+  it.each([
+    ['in the same read as its start', true],
+    ['later', false],
+  ])('by an error of the server, %s, keeps SQLSTATE, class and the connection', async (_when, atOnce) => {
+    const refusal = backend.errorResponse({
+      S: 'FEHLER',
+      V: 'ERROR',
+      C: '58P01',
+      M: 'angefordertes WAL-Segment wurde schon entfernt',
+      R: 'WalSndSegmentOpen',
+    })
+    await start(atOnce ? Buffer.concat([refusal, backend.ready()]) : Buffer.alloc(0))
+    if (!atOnce) walsender.send(refusal, backend.ready())
     const error = await connection.readReplicationMessage().catch((thrown) => thrown)
     expect(error).toBeInstanceOf(WalRemovedError)
     expect(error).toMatchObject({ sqlState: '58P01', fatal: false, retryable: false, code: 'PG_WAL_REMOVED' })

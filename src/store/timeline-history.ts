@@ -1,0 +1,29 @@
+import { type Lsn, parseLsn } from '../wal/index.js'
+
+/** A timeline that was left, and where. */
+export interface Ancestor {
+  readonly timeline: number
+  /** The first position that is not on it any more. */
+  readonly switchPoint: Lsn
+}
+
+/**
+ * Reads a timeline's history file: its ancestors, the oldest first.
+ * PostgreSQL: src/backend/access/transam/timeline.c (readTimeLineHistory).
+ *
+ * @returns null when it is no such file
+ */
+export function parseTimelineHistory(content: Buffer): Ancestor[] | null {
+  const ancestors: Ancestor[] = []
+  for (const line of content.toString('utf8').split('\n')) {
+    const text = line.trim()
+    if (text === '' || text.startsWith('#')) continue
+    const match = /^([0-9]{1,10})\s+([0-9A-Fa-f]{1,8}\/[0-9A-Fa-f]{1,8})(\s|$)/.exec(text)
+    if (match === null) return null
+    const ancestor = { timeline: Number(match[1]), switchPoint: parseLsn(match[2]!) }
+    const previous = ancestors.at(-1)
+    if (previous !== undefined && ancestor.timeline <= previous.timeline) return null
+    ancestors.push(ancestor)
+  }
+  return ancestors
+}

@@ -1,0 +1,278 @@
+import {
+  STORE_ALGORITHMS,
+  type StoreAlgorithm,
+  type StoreCompression,
+  storeExtension,
+} from '../codec/index.js'
+import { formatLsn } from '../wal/index.js'
+import { type ArchiveEnd, findArchiveEnd } from './archive-end.js'
+import { noIdentity } from './archive-errors.js'
+import {
+  GAP_FOLDER,
+  type GapRange,
+  gapKey,
+  historyKey,
+  isArchivedName,
+  parseGapKey,
+  parseWalKey,
+  walFolder,
+  walKey,
+} from './archive-layout.js'
+import { ArchiveObjects } from './archive-objects.js'
+import { type ArchiveIdentity, claimArchive, readIdentity } from './cluster-identity.js'
+import { sha256Hex } from './digest.js'
+import type { ObjectStore, OperationOptions } from './object-store.js'
+import { checkSegment } from './segment-content.js'
+import { StoredVariants } from './stored-variants.js'
+import { type TailPart, TailParts } from './tail-parts.js'
+
+export interface WalArchiveOptions extends OperationOptions {
+  /** For what is stored, and what is looked for first. */
+  readonly compression: StoreCompression
+  /** The cluster that wants to use the archive. An archive that is new becomes its own. */
+  readonly identity?: ArchiveIdentity
+  /** Never make `cluster.json`; with `identity` an archive without one is an error. Default false. */
+  readonly readOnly?: boolean
+}
+
+export interface PutSegmentOptions extends OperationOptions {
+  /** Further metadata: names with a dash between words, such as `wal-check`. */
+  readonly marks?: Readonly<Record<string, string>>
+}
+
+/** What is open after `WalArchive.open` found whose archive it is. */
+interface Opened {
+  readonly identity: ArchiveIdentity
+  readonly objects: ArchiveObjects
+  readonly tail: TailParts
+}
+
+const UNCOMPRESSED: StoreCompression = { algorithm: 'none', level: undefined }
+
+/**
+ * WAL by name in an object store, of one cluster.
+ *
+ * Promises: nothing is ever overwritten; the same content under the same name is success, other content
+ * `ARCHIVE_CONFLICT`; what is read is what was stored, checked by SHA-256 and length; `null` is said only
+ * for what is surely not there, and never without having seen that this is an archive.
+ *
+ * Every method may reject with a StoreError, and with the reason of its signal.
+ */
+export class WalArchive {
+  /** Of the store, for messages. */
+  readonly name: string
+  readonly #store: ObjectStore
+  readonly #compression: StoreCompression
+  readonly #variants: StoredVariants
+  readonly #opened: Opened | null
+
+  /**
+   * @throws WalArchiveError `ARCHIVE_OTHER_CLUSTER`, `ARCHIVE_NO_IDENTITY`, `ARCHIVE_LAYOUT`
+   * @throws StoreError
+   */
+  static async open(store: ObjectStore, options: WalArchiveOptions): Promise<WalArchive> {
+    const { compression, identity: wanted, readOnly = false, signal } = options
+    const identity =
+      wanted === undefined
+        ? await readIdentity(store, { signal })
+        : await claimArchive(store, wanted, !readOnly, { signal })
+    return new WalArchive(store, compression, identity)
+  }
+
+  private constructor(store: ObjectStore, compression: StoreCompression, identity: ArchiveIdentity | null) {
+    this.name = store.name
+    this.#store = store
+    this.#compression = compression
+    this.#variants = new StoredVariants(store)
+    if (identity === null) this.#opened = null
+    else {
+      const objects = new ArchiveObjects(store, identity.systemIdentifier)
+      this.#opened = { identity, objects, tail: new TailParts(objects, identity.segmentSize, compression) }
+    }
+  }
+
+  /** null: this is no archive, or not yet one; everything but this fails with `ARCHIVE_NO_IDENTITY`. */
+  get identity(): ArchiveIdentity | null {
+    return this.#opened?.identity ?? null
+  }
+
+  /**
+   * Stores a segment. Resolves when the store was seen to have it: then the local copy may go.
+   *
+   * @param name 24 digits, or these and `.partial`
+   * @param raw the whole segment; of a `.partial`, at most that
+   * @throws WalArchiveError `ARCHIVE_CONFLICT`, `ARCHIVE_WRONG_CONTENT`
+   */
+  async putSegment(
+    name: string,
+    raw: Buffer,
+    options: PutSegmentOptions = {},
+  ): Promise<'stored' | 'already-there'> {
+    const { identity, objects } = this.#open()
+    const { timeline } = checkSegment(name, raw, identity)
+    const { signal, marks } = options
+    const extension = storeExtension(this.#compression.algorithm)
+    const stored = await this.#variants.extensionsOf(timeline, name, { signal })
+    for (const other of stored) {
+      const info = other === extension ? null : await objects.store.head(walKey(name, other), { signal })
+      if (info === null) continue
+      objects.compare(info, { sha256: await sha256Hex(raw), rawLength: raw.length })
+      return 'already-there'
+    }
+    const key = walKey(name, extension)
+    const content = { key, kind: 'wal', raw, compression: this.#compression, readBack: true, marks } as const
+    return objects.put(content, { signal })
+  }
+
+  /** Stores a timeline's history file; to be done before the timeline's segments. */
+  async putHistory(
+    timeline: number,
+    content: Buffer,
+    { signal }: OperationOptions = {},
+  ): Promise<'stored' | 'already-there'> {
+    const key = historyKey(timeline)
+    const object = { key, kind: 'history', raw: content, compression: UNCOMPRESSED, readBack: true } as const
+    return this.#open().objects.put(object, { signal })
+  }
+
+  /**
+   * Stores bytes of an open segment.
+   *
+   * @param raw `to - from` bytes
+   * @throws WalArchiveError `ARCHIVE_CONFLICT`
+   */
+  async putTailPart(
+    part: TailPart,
+    raw: Buffer,
+    { signal }: OperationOptions = {},
+  ): Promise<'stored' | 'already-there'> {
+    return this.#open().tail.put(part, raw, { signal })
+  }
+
+  /** In order of `from`, then `to`; parts may overlap. */
+  async listTailParts(
+    timeline: number,
+    segment: bigint,
+    { signal }: OperationOptions = {},
+  ): Promise<TailPart[]> {
+    return this.#open().tail.list(timeline, segment, { signal })
+  }
+
+  /** @throws WalArchiveError `ARCHIVE_TAIL_PART_GONE` when it is not there any more */
+  async readTailPart(part: TailPart, { signal }: OperationOptions = {}): Promise<Buffer> {
+    return this.#open().tail.read(part, { signal })
+  }
+
+  /** Removes all parts of a segment. */
+  async deleteTail(timeline: number, segment: bigint, { signal }: OperationOptions = {}): Promise<void> {
+    const { tail } = this.#open()
+    await tail.delete(await tail.list(timeline, segment, { signal }), { signal })
+  }
+
+  async deleteTailParts(parts: readonly TailPart[], { signal }: OperationOptions = {}): Promise<void> {
+    await this.#open().tail.delete(parts, { signal })
+  }
+
+  /**
+   * Reads a segment, unpacked and checked.
+   *
+   * @param name 24 digits, or these and `.partial`
+   * @returns null when it is surely not in the archive
+   * @throws StoreError `STORE_CORRUPT`; WalArchiveError `ARCHIVE_OTHER_CLUSTER`
+   */
+  async getSegment(name: string, { signal }: OperationOptions = {}): Promise<Buffer | null> {
+    const { objects } = this.#open()
+    if (!isArchivedName(name)) throw new TypeError(`"${name}" is not the name of a WAL segment`)
+    const read = (algorithm: StoreAlgorithm) =>
+      objects.get(walKey(name, storeExtension(algorithm)), algorithm, { signal })
+    const { algorithm } = this.#compression
+    const found = await read(algorithm)
+    if (found !== null) return found
+    const others = await Promise.allSettled(STORE_ALGORITHMS.filter((other) => other !== algorithm).map(read))
+    for (const other of others) if (other.status === 'fulfilled' && other.value !== null) return other.value
+    for (const other of others) if (other.status === 'rejected') throw other.reason
+    return null
+  }
+
+  /** @returns null when it is surely not in the archive */
+  async getHistory(timeline: number, { signal }: OperationOptions = {}): Promise<Buffer | null> {
+    return this.#open().objects.get(historyKey(timeline), 'none', { signal })
+  }
+
+  /**
+   * Names of the segments of a timeline, finished ones and `.partial`, in order.
+   *
+   * @param options.after only names behind this one
+   */
+  async *listSegments(
+    timeline: number,
+    { after = '', signal }: OperationOptions & { readonly after?: string } = {},
+  ): AsyncGenerator<string> {
+    const { objects } = this.#open()
+    // Names of one segment do not sort together with their extensions, so they are put in order here.
+    let group: string[] = []
+    const from = after === '' ? undefined : walKey(after.slice(0, 24), '')
+    for await (const { key } of objects.store.list(walFolder(timeline), { after: from, signal })) {
+      const object = parseWalKey(key)
+      if (object === null || object.name <= after) continue
+      if (group.length > 0 && !object.name.startsWith(group[0]!.slice(0, 24))) {
+        yield* group.sort()
+        group = []
+      }
+      if (!group.includes(object.name)) group.push(object.name)
+    }
+    yield* group.sort()
+  }
+
+  /**
+   * Where to receive on so that nothing is missing: see `findArchiveEnd`. A few lists, whatever the size.
+   *
+   * @param options.timeline only on this one; default: the newest that holds WAL
+   * @returns null when the archive holds no WAL
+   */
+  async findEnd({
+    timeline,
+    signal,
+  }: OperationOptions & { readonly timeline?: number } = {}): Promise<ArchiveEnd | null> {
+    const { identity, objects } = this.#open()
+    const search = {
+      store: objects.store,
+      segmentSize: identity.segmentSize,
+      getHistory: (of: number) => this.getHistory(of, { signal }),
+    }
+    return findArchiveEnd(search, timeline, { signal })
+  }
+
+  /** Records a hole that was accepted; the same one twice is recorded once. */
+  async recordGap(
+    gap: GapRange & { readonly reason: string },
+    { signal }: OperationOptions = {},
+  ): Promise<void> {
+    const { objects } = this.#open()
+    const body = Buffer.from(
+      `${JSON.stringify({
+        timeline: gap.timeline,
+        from: formatLsn(gap.from),
+        to: formatLsn(gap.to),
+        reason: gap.reason,
+        recordedAt: new Date().toISOString(),
+      })}\n`,
+    )
+    await objects.store.put(gapKey(gap), body, { kind: 'gap', ifAbsent: true, signal })
+  }
+
+  /** Holes that were accepted, in order. */
+  async listGaps({ signal }: OperationOptions = {}): Promise<GapRange[]> {
+    const gaps: GapRange[] = []
+    for await (const { key } of this.#open().objects.store.list(GAP_FOLDER, { signal })) {
+      const gap = parseGapKey(key)
+      if (gap !== null) gaps.push(gap)
+    }
+    return gaps
+  }
+
+  #open(): Opened {
+    if (this.#opened === null) throw noIdentity(this.#store.name)
+    return this.#opened
+  }
+}
