@@ -10,8 +10,10 @@ import {
   read,
   readdir,
   writev,
+  writevSync,
 } from 'node:fs'
 import { rename, unlink } from 'node:fs/promises'
+import { WritePace } from './write-pace.js'
 
 /**
  * The few file calls that decide whether bytes survive, as one small object.
@@ -55,18 +57,33 @@ function settle(resolve: () => void, reject: (error: Error) => void) {
   return (error: Error | null) => (error === null ? resolve() : reject(error))
 }
 
+const pace = new WritePace(50, 10_000)
+
 /**
  * A file by its descriptor. Callbacks of `node:fs` and not its promises: on the path of a
  * synchronous commit the latter cost two more objects and turns of the loop per call.
  */
 class NodeOpenFile implements OpenFile {
   readonly #fd: number
+  /** Writes wait for the disk, so they are never done on the main thread. */
+  readonly #writesWait: boolean
 
-  constructor(fd: number) {
+  constructor(fd: number, writesWait: boolean) {
     this.#fd = fd
+    this.#writesWait = writesWait
   }
 
   writev(buffers: readonly Uint8Array[], position: number): Promise<number> {
+    const begunAt = performance.now()
+    if (!this.#writesWait && pace.mayWriteHere(begunAt)) {
+      try {
+        return Promise.resolve(writevSync(this.#fd, buffers, position))
+      } catch (error) {
+        return Promise.reject(error)
+      } finally {
+        pace.wrote(begunAt, performance.now())
+      }
+    }
     return new Promise((resolve, reject) => {
       writev(this.#fd, buffers, position, (error, count) => (error === null ? resolve(count) : reject(error)))
     })
@@ -111,7 +128,16 @@ class NodeOpenFile implements OpenFile {
 export const nodeFileSystem: FileSystem = {
   open: (path, flags, mode) =>
     new Promise((resolve, reject) => {
-      open(path, flags, mode, (error, fd) => (error === null ? resolve(new NodeOpenFile(fd)) : reject(error)))
+      open(path, flags, mode, (error, fd) =>
+        error === null
+          ? resolve(
+              new NodeOpenFile(
+                fd,
+                WRITE_DURABLY_FLAG !== 0 && (flags & WRITE_DURABLY_FLAG) === WRITE_DURABLY_FLAG,
+              ),
+            )
+          : reject(error),
+      )
     }),
   rename,
   unlink,
