@@ -3,7 +3,8 @@
  * given another meaning, and docs/cli.md is made from this list.
  */
 export const LOG_EVENTS = {
-  streaming_started: 'streaming begins at `lsn` on `timeline`',
+  streaming_started:
+    'streaming begins at `lsn` on `timeline`; `origin` is what said so: `directory`, `archive`, `slot`, `server` or `next-timeline`',
   segment_finished: '`segment` is complete under its final name; `lsn` is its end',
   timeline_switched: 'the server went on to `timeline`; the old one was received up to `lsn`',
   segment_left_partial: '`segment` was closed before it was full',

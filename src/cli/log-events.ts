@@ -9,7 +9,7 @@ export function logEvent(log: Logger, event: ReceiveEvent): void {
   switch (event.kind) {
     case 'streaming-started':
       log.info(
-        { event: named('streaming_started'), ...position(event) },
+        { event: named('streaming_started'), origin: event.origin, ...position(event) },
         `streaming from ${formatLsn(event.lsn)} on timeline ${event.timeline}`,
       )
       break

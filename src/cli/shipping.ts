@@ -12,6 +12,7 @@ import {
 } from '../store/index.js'
 import { INVALID_LSN, type Lsn, lsnMin, segmentFloor } from '../wal/index.js'
 import { logArchiveEvent } from './archive-log-events.js'
+import { named } from './log-events.js'
 import type { ProgramHost } from './program-host.js'
 import type { ShippingSettings } from './shipping-options.js'
 
@@ -45,6 +46,7 @@ export class Shipping implements ArchiveDoor {
   #running: Promise<void> | null = null
   #opening: Promise<void> | null = null
   #archived: Lsn = INVALID_LSN
+  #warnedOfStore = false
   readonly recordGap: ArchiveDoor['recordGap']
 
   constructor(options: ShippingOptions) {
@@ -74,7 +76,10 @@ export class Shipping implements ArchiveDoor {
       await this.#open(identity, signal)
     } catch (error) {
       if (!isStoreTrouble(error)) throw error
-      this.#options.log.error({ event: 'store_failing', code: error.code, hint: error.hint }, error.message)
+      this.#options.log.error(
+        { event: named('store_failing'), code: error.code, hint: error.hint },
+        error.message,
+      )
       this.#opening = this.#openLater(identity).finally(() => {
         this.#opening = null
       })
@@ -119,6 +124,8 @@ export class Shipping implements ArchiveDoor {
     const { settings, host, directory, log } = this.#options
     const method = settings.values['store-compression']
     const compression = typeof method === 'string' ? parseStoreCompression(method) : DEFAULT_STORE_COMPRESSION
+    // A word of the SDK about its plans for old versions of Node.js is nothing for an archiver's log.
+    process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
     this.#store ??= await openStore(settings.store!, parseStoreOptions(settings.values, host.environment))
     const archive = await WalArchive.open(this.#store, { compression, identity, signal })
     this.#archive = archive
@@ -135,7 +142,10 @@ export class Shipping implements ArchiveDoor {
         this.#archived = lsn
         if (settings.ack === 'archived') this.#receiver?.report()
       },
-      onEvent: (event) => logArchiveEvent(log, event),
+      onEvent: (event) => {
+        logArchiveEvent(log, event)
+        if (event.kind === 'segment-archived') this.#warnOfWeakStore()
+      },
     })
     this.#running = this.#archiver
       .run(this.#stop.signal)
@@ -147,13 +157,23 @@ export class Shipping implements ArchiveDoor {
     for (let attempt = 1; await sleep(backoffDelayMs(OPEN_BACKOFF, attempt), signal); attempt += 1) {
       try {
         await this.#open(identity, signal)
-        this.#options.log.info({ event: 'store_recovered', failures: attempt }, 'the store answers')
+        this.#options.log.info({ event: named('store_recovered'), failures: attempt }, 'the store answers')
         return
       } catch (error) {
         if (signal.aborted) return
         if (!isStoreTrouble(error)) return this.#options.onFatal(asFatal(error))
       }
     }
+  }
+
+  /** Known only after the first put. */
+  #warnOfWeakStore(): void {
+    if (this.#warnedOfStore || this.#store === null || this.#store.features.createOnly) return
+    this.#warnedOfStore = true
+    this.#options.log.warn(
+      { event: named('warning'), code: 'STORE_NOT_CREATE_ONLY' },
+      `${this.#store.name} has no conditional writes: two receivers that write the same name at the same moment are not kept apart`,
+    )
   }
 
   #live(): ReturnType<ConstructorParameters<typeof Archiver>[0]['live']> {
@@ -169,7 +189,7 @@ export class Shipping implements ArchiveDoor {
     const to = segmentFloor(gap.to, archive.identity!.segmentSize)
     this.#archiver?.startAfterGap({ timeline: gap.timeline, lsn: to })
     this.#options.log.warn(
-      { event: 'gap_recorded', ...gapFields(gap) },
+      { event: named('gap_recorded'), ...gapFields(gap) },
       `recorded a gap in the archive: ${gap.reason}`,
     )
   }

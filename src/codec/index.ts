@@ -24,4 +24,4 @@ export {
   type StoreCompression,
   storeExtension,
 } from './store-compression.js'
-export { compressBuffer, decompressBuffer } from './whole-buffer.js'
+export { compressBuffer, compressedBound, decompressBuffer } from './whole-buffer.js'

@@ -10,8 +10,13 @@ import { type StoreAlgorithm, type StoreCompression, zstd } from './store-compre
  * format opens; for `none` it is the given buffer itself.
  *
  * @param raw not changed; must stay as it is until the promise settled
+ * @param memory where the result may be put: of `compressedBound` bytes at least
  */
-export async function compressBuffer(compression: StoreCompression, raw: Buffer): Promise<Buffer> {
+export async function compressBuffer(
+  compression: StoreCompression,
+  raw: Buffer,
+  memory?: Buffer,
+): Promise<Buffer> {
   const { algorithm, level } = compression
   switch (algorithm) {
     case 'none':
@@ -19,7 +24,7 @@ export async function compressBuffer(compression: StoreCompression, raw: Buffer)
     case 'gzip':
       return callback((done) => gzip(raw, { level: level ?? constants.Z_DEFAULT_COMPRESSION }, done))
     case 'lz4':
-      return compressLz4(raw)
+      return compressLz4(raw, memory ?? Buffer.allocUnsafeSlow(compressedBound(raw.length)))
     case 'zstd': {
       const library = zstd()
       const params = level === undefined ? {} : { [library.constants.ZSTD_c_compressionLevel]: level }
@@ -31,13 +36,16 @@ export async function compressBuffer(compression: StoreCompression, raw: Buffer)
 /** Room a frame needs around its blocks, at the most. */
 const FRAME_OVERHEAD = 64
 
+/** The most bytes that lz4 can make of content of a length: it stores what it cannot compress. */
+export function compressedBound(rawLength: number): number {
+  return rawLength + Math.ceil(rawLength / LZ4_BLOCK_SIZE) * 4 + FRAME_OVERHEAD
+}
+
 /**
  * Memory for the worst case is only reserved: pages that stay untouched cost nothing, and a list of
  * pieces to be joined would need the space twice.
  */
-async function compressLz4(raw: Buffer): Promise<Buffer> {
-  const blockCount = Math.ceil(raw.length / LZ4_BLOCK_SIZE)
-  const target = Buffer.allocUnsafeSlow(raw.length + blockCount * 4 + FRAME_OVERHEAD)
+async function compressLz4(raw: Buffer, target: Buffer): Promise<Buffer> {
   let length = 0
   const compressor = new Lz4Compressor(async (chunks) => {
     for (const chunk of chunks) {

@@ -1,5 +1,6 @@
 import type { WalshipError } from '../base/index.js'
 import type { Lsn } from '../wal/index.js'
+import type { StartPoint } from './stream-position.js'
 
 /** Why a receiver ended without an error. */
 export type StopCause = 'endpos' | 'interrupt'
@@ -7,7 +8,7 @@ export type StopCause = 'endpos' | 'interrupt'
 /** What a receiver tells while it runs, in the order it happens. */
 export type ReceiveEvent =
   /** Sent before the history file is fetched and START_REPLICATION is sent, for each connection and each timeline. */
-  | { readonly kind: 'streaming-started'; readonly lsn: Lsn; readonly timeline: number }
+  | ({ readonly kind: 'streaming-started' } & StartPoint)
   /** A segment is complete under its final name; `lsn` is its end. */
   | { readonly kind: 'segment-finished'; readonly name: string; readonly lsn: Lsn; readonly timeline: number }
   /** `timeline` follows; the old one was received up to `lsn`. */

@@ -220,7 +220,7 @@ export class Receiver {
   ): Promise<StopCause> {
     const { onEvent, ...options } = this.#options
     for (let start = first; ; ) {
-      onEvent({ kind: 'streaming-started', lsn: start.lsn, timeline: start.timeline })
+      onEvent({ kind: 'streaming-started', ...start })
       await keepHistory(connection, start.timeline, { ...options, fileMode: facts.fileMode, signal, onEvent })
       const stop: StopCause | null = this.#endsBefore(start.lsn)
         ? 'endpos'

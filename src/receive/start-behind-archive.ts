@@ -39,7 +39,11 @@ export async function startBehindArchive(
     return local
   }
   if (end === null) return local ?? (await fallback())
-  const archived = { lsn: segmentFloor(end.lsn, segmentSize), timeline: end.timeline }
+  const archived: StartPoint = {
+    lsn: segmentFloor(end.lsn, segmentSize),
+    timeline: end.timeline,
+    origin: 'archive',
+  }
   if (local !== null && local.lsn >= archived.lsn) {
     const runStart = await findRunStart(options.directory, segmentSize, local.lsn)
     if (runStart > end.lsn)

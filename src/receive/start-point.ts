@@ -37,10 +37,11 @@ export async function findStartPoint(
   const scan = await findStreamingStart(options.directory, facts.segmentSize)
   for (const { name, reason } of scan.skipped) options.onEvent({ kind: 'segment-skipped', name, reason })
   const fallback = async () => (await slotStart(connection, facts, options)) ?? serverStart(facts)
+  const local: StartPoint | null = scan.start === null ? null : { ...scan.start, origin: 'directory' }
   const start =
     options.archive === undefined
-      ? (scan.start ?? (await fallback()))
-      : await startBehindArchive(options.archive, scan.start, fallback, { ...options, facts })
+      ? (local ?? (await fallback()))
+      : await startBehindArchive(options.archive, local, fallback, { ...options, facts })
   if (start.timeline > facts.timeline) {
     throw new ReceiveError(`starting timeline ${start.timeline} is not present in the server`, {
       code: 'RECEIVE_TIMELINE_UNKNOWN',
@@ -79,9 +80,10 @@ async function slotStart(
   return {
     lsn: segmentFloor(slot.restartLsn, facts.segmentSize),
     timeline: slot.restartTli ?? facts.timeline,
+    origin: 'slot',
   }
 }
 
 function serverStart(facts: ServerFacts): StartPoint {
-  return { lsn: segmentFloor(facts.flushLsn, facts.segmentSize), timeline: facts.timeline }
+  return { lsn: segmentFloor(facts.flushLsn, facts.segmentSize), timeline: facts.timeline, origin: 'server' }
 }

@@ -168,7 +168,11 @@ export async function streamTimeline(
     })
     return {
       kind: 'next-timeline',
-      start: { lsn: segmentFloor(nextTimelineStart, facts.segmentSize), timeline: nextTimeline },
+      start: {
+        lsn: segmentFloor(nextTimelineStart, facts.segmentSize),
+        timeline: nextTimeline,
+        origin: 'next-timeline',
+      },
     }
   }
 }

@@ -1,11 +1,11 @@
 import {
   CorruptStreamError,
-  compressBuffer,
   decompressBuffer,
   type StoreAlgorithm,
   type StoreCompression,
 } from '../codec/index.js'
 import { type ContentFacts, conflict, otherCluster } from './archive-errors.js'
+import { CompressionMemory } from './compression-memory.js'
 import { sha256Hex } from './digest.js'
 import { operationFailed, StoreError } from './errors.js'
 import type { ObjectInfo, ObjectKind, ObjectStore, OperationOptions } from './object-store.js'
@@ -36,6 +36,7 @@ export interface PutContent {
 export class ArchiveObjects {
   readonly store: ObjectStore
   readonly systemIdentifier: string
+  readonly #memory = new CompressionMemory()
 
   constructor(store: ObjectStore, systemIdentifier: string) {
     this.store = store
@@ -48,7 +49,10 @@ export class ArchiveObjects {
    */
   async put(content: PutContent, options: OperationOptions): Promise<'stored' | 'already-there'> {
     const { key, kind, raw, compression, marks } = content
-    const [sha256, body] = await Promise.all([sha256Hex(raw), compressBuffer(compression, raw)])
+    const [sha256, { body, release }] = await Promise.all([
+      sha256Hex(raw),
+      this.#memory.compress(compression, raw),
+    ])
     const facts = { sha256, rawLength: raw.length }
     const metadata = {
       ...marks,
@@ -59,13 +63,18 @@ export class ArchiveObjects {
     }
     for (let attempt = 1; ; attempt++) {
       const answer = await this.store.put(key, body, { ...options, kind, ifAbsent: true, metadata })
-      if (answer === 'created' && !content.readBack) return 'stored'
+      if (answer === 'created' && !content.readBack) {
+        release()
+        return 'stored'
+      }
       const info = await this.store.head(key, options)
       if (info !== null) {
         // On `created` too: it proves that this very content is there, and not only a success status.
         this.compare(info, facts)
-        if (answer === 'exists') return 'already-there'
-        if (info.size === body.length) return 'stored'
+        if (answer === 'exists' || info.size === body.length) {
+          release()
+          return answer === 'exists' ? 'already-there' : 'stored'
+        }
       }
       // Removed since, or lost: once more, and then it is not ours to explain.
       if (attempt >= 2) {

@@ -27,7 +27,7 @@ describe('logEvent', () => {
   const position = { lsn: '1/A5', timeline: 2 }
   it.each<[ReceiveEvent, Record<string, unknown>]>([
     [
-      { kind: 'streaming-started', ...at },
+      { kind: 'streaming-started', origin: 'directory', ...at },
       { level: 'info', event: 'streaming_started', ...position },
     ],
     [

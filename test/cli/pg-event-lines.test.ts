@@ -19,7 +19,10 @@ function lines(verbose: boolean, ...events: ReceiveEvent[]): string[] {
 
 describe('EventLines', () => {
   it.each<[string, ReceiveEvent]>([
-    ['starting log streaming at 0/2B00000 (timeline 1)', { kind: 'streaming-started', ...at('0/2B00000') }],
+    [
+      'starting log streaming at 0/2B00000 (timeline 1)',
+      { kind: 'streaming-started', origin: 'directory', ...at('0/2B00000') },
+    ],
     [
       'finished segment at 0/900000 (timeline 1)',
       { kind: 'segment-finished', name: NAME, ...at('0/900000') },
@@ -69,7 +72,7 @@ describe('EventLines', () => {
   })
 
   it('says nothing of a start after a timeline switch, but does after a reconnect', () => {
-    const start: ReceiveEvent = { kind: 'streaming-started', ...at('0/1000000', 2) }
+    const start: ReceiveEvent = { kind: 'streaming-started', origin: 'directory', ...at('0/1000000', 2) }
     const change: ReceiveEvent = {
       kind: 'timeline-switched',
       left: { timeline: 1, switchLsn: 0n as never },

@@ -49,7 +49,12 @@ afterEach(() => {
   fake.slotError = undefined
 })
 
-const START = { kind: 'streaming-started', lsn: parseLsn('0/1000000'), timeline: 1 } as const
+const START = {
+  kind: 'streaming-started',
+  origin: 'directory',
+  lsn: parseLsn('0/1000000'),
+  timeline: 1,
+} as const
 
 async function run(args: string[], host = new FakeHost(['-D', directory, ...args])) {
   const status = await runPgReceivewal(host)

@@ -85,6 +85,16 @@ describe('what S3 answers about an object that it does not give', () => {
 })
 
 describe('S3 answers that make no sense', () => {
+  it.each([{ status: 200 }, { status: 204 }, { status: 200, body: '<html>Please log in</html>' }])(
+    'no stored object: %j',
+    async (answer) => {
+      await start(() => answer, { conditionalPut: 'on' })
+      const failure = expect.objectContaining({ code: 'STORE_UNREACHABLE' })
+      await expect(store.put('k', BODY, CREATE)).rejects.toEqual(failure)
+      await expect(store.put('k', BODY, { kind: 'wal', ifAbsent: false })).rejects.toEqual(failure)
+    },
+  )
+
   it('a list that is out of order', async () => {
     const entry = (key: string) => `<Contents><Key>prefix/${key}</Key><Size>1</Size></Contents>`
     const body = `<ListBucketResult><Name>bucket</Name><IsTruncated>false</IsTruncated>${entry('b')}${entry('a')}</ListBucketResult>`
