@@ -35,12 +35,22 @@ export class ArchiveInventory {
     return this.#taken.has(timeline)
   }
 
-  /** Enters into the catalog what need not be sent again of the local segments of a timeline. */
+  /**
+   * Enters into the catalog what need not be sent again of the segments of a timeline. The list begins
+   * with the oldest local segment of this or an older timeline: what has left the directory meanwhile
+   * lies between that one and the newer ones.
+   */
   async take(timeline: number, signal: AbortSignal): Promise<void> {
     const { catalog, marks } = this.#options
-    const { first, last } = catalog.local(timeline)
-    if (first !== null && last !== null) {
-      const listed = await this.list(timeline, first, last + 1n, signal)
+    const sets = catalog.timelines.map((local) => ({ local, set: catalog.local(local) }))
+    const firsts = sets.flatMap(({ local, set }) =>
+      local <= timeline && set.first !== null ? [set.first] : [],
+    )
+    const lasts = sets.flatMap(({ set }) => (set.last !== null ? [set.last] : []))
+    if (firsts.length > 0) {
+      const from = firsts.reduce((a, b) => (b < a ? b : a))
+      const last = lasts.reduce((a, b) => (b > a ? b : a))
+      const listed = await this.list(timeline, from, last + 1n, signal)
       const noted = marks.segments.get(timeline) ?? new RangeSet()
       catalog.proveAll(timeline, provedAtStart(noted, listed))
     }

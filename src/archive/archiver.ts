@@ -30,6 +30,11 @@ const FLUSH_LOOK_MS = 250
 /** Segments whose tail a killed run may not have got round to removing. */
 const LEFT_OVERS_LOOKED_AT = 4n
 
+interface TimelinePosition {
+  readonly timeline: number
+  readonly lsn: Lsn
+}
+
 /** The parts that exist only while it runs. */
 interface Crew {
   readonly shipper: SegmentShipper
@@ -92,6 +97,8 @@ export class Archiver {
       partsInFlight: eager ? (options.partsInFlight ?? DEFAULT_PARTS_IN_FLIGHT) : 1,
       live: () => options.live(),
       isBehind: () => this.#catalog.pendingCount > this.#uploads,
+      mustWait: (timeline) =>
+        timeline !== this.#coverage.timeline || (this.#crew?.shipper.isHistoryPending(timeline) ?? true),
       isArchived: (id) => this.#catalog.isProved(id),
       onCovered: () => this.#update(),
       onEvent,
@@ -198,26 +205,33 @@ export class Archiver {
     while (this.#running && !signal.aborted) {
       // A look that was under way may have missed the last file; the one after it has not.
       const looked = this.#looks >= looks + 2 || (this.#options.live() !== null && this.#looks > 0)
-      if (!looked) this.#bell.ring()
+      // Every time, because not every finished segment may have been told of.
+      this.#bell.ring()
       const target = await this.#advanceToEnd()
-      if (looked && (target === null || this.#coverage.archived >= target)) return
+      if (looked && (target === null || this.#isArchived(target))) return
       await this.#moved.wait(FLUSH_LOOK_MS, signal)
     }
   }
 
+  /** A position of another timeline says nothing about this one. */
+  #isArchived({ timeline, lsn }: TimelinePosition): boolean {
+    return this.#coverage.timeline === timeline && this.#coverage.archived >= lsn
+  }
+
   /** Sends what is not sent yet. @returns the end of what can be archived now; null when there is nothing */
-  async #advanceToEnd(): Promise<Lsn | null> {
+  async #advanceToEnd(): Promise<TimelinePosition | null> {
     const { segmentSize } = this.#options
     const live = this.#options.live()
     if (live !== null) {
-      if (!this.#hasTail) return live.segmentStart
+      const { timeline, segmentStart: lsn, written } = live
+      if (!this.#hasTail) return { timeline, lsn }
       this.#tails.advance(true)
-      return live.written
+      return { timeline, lsn: written }
     }
     const head = this.#crew?.watch.head ?? null
     if (head === null) return null
     const extent = this.#hasTail && head.idlePartial ? await this.#tails.advanceLeft(head.idlePartial) : 0
-    return lsnAdd(segmentStart(head.segment, segmentSize), extent)
+    return { timeline: head.timeline, lsn: lsnAdd(segmentStart(head.segment, segmentSize), extent) }
   }
 
   async #assemble(): Promise<Crew> {
@@ -269,7 +283,6 @@ export class Archiver {
     const intervalMs = this.#options.lookIntervalMs ?? DEFAULT_LOOK_INTERVAL_MS
     let failing = false
     while (!signal.aborted) {
-      const begun = Date.now()
       try {
         await this.#look(crew, signal)
         failing = false
@@ -282,7 +295,7 @@ export class Archiver {
       this.#looks += 1
       this.#moved.ring()
       // A directory with a hundred thousand files takes long to read: no more than a tenth of the time.
-      await this.#bell.wait(Math.max(intervalMs, 10 * (Date.now() - begun)), signal)
+      await this.#bell.wait(Math.max(intervalMs, 10 * crew.watch.readingMs), signal)
     }
   }
 

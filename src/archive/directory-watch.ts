@@ -45,6 +45,7 @@ export class DirectoryWatch {
   #retiring = false
   #noted = ''
   #oldestPendingAt: number | null = null
+  #readingMs = 0
 
   constructor(options: DirectoryWatchOptions) {
     this.#options = options
@@ -53,6 +54,11 @@ export class DirectoryWatch {
   /** Where the receiver is, or would go on, by the last look. */
   get head(): Head | null {
     return this.#head
+  }
+
+  /** How long the last listing of the directory took, in milliseconds. */
+  get readingMs(): number {
+    return this.#readingMs
   }
 
   /** Milliseconds since the epoch, by the last look. */
@@ -81,7 +87,9 @@ export class DirectoryWatch {
     const { directory, catalog, inventory, shipper } = this.#options
     const live = this.#options.live()
     this.#finishedMeanwhile = []
+    const begun = Date.now()
     const files = await directory.list()
+    this.#readingMs = Date.now() - begun
     const head = await findHead(live, files, directory)
     catalog.setLocal(files.finished)
     for (const id of this.#finishedMeanwhile) catalog.addLocal(id)
@@ -90,7 +98,7 @@ export class DirectoryWatch {
     const isDone = (id: SegmentId) => shipper.isPartialProved(id)
     const left = await findLeftPartials(files, directory.segmentSize, isDone, historyOf)
     for (const partial of left) shipper.addPartial(partial)
-    for (const timeline of files.finished.keys()) {
+    for (const timeline of timelinesOf(files)) {
       if (!inventory.isTaken(timeline)) await inventory.take(timeline, signal)
     }
     this.#head = head
@@ -192,4 +200,11 @@ export class DirectoryWatch {
       to: segmentStart(to, directory.segmentSize),
     })
   }
+}
+
+/** Those of the local segments, and those that came after the oldest of them and may have left no segment here. */
+function timelinesOf({ finished, histories }: LocalFiles): number[] {
+  const oldest = Math.min(...finished.keys())
+  const timelines = new Set([...finished.keys(), ...histories.filter((timeline) => timeline > oldest)])
+  return [...timelines].sort((a, b) => a - b)
 }

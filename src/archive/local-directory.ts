@@ -42,17 +42,18 @@ export class LocalDirectory {
   /**
    * A finished segment's WAL, whole.
    *
+   * @param buffer takes it; as large as a segment
    * @throws LocalFileError, also for a file that has not the size of a segment
    */
-  async readSegment(id: SegmentId): Promise<Buffer> {
+  async readSegment(id: SegmentId, buffer: Buffer): Promise<void> {
     const name = nameOf(id, this.segmentSize)
     for (const extension of LOCAL_EXTENSIONS) {
       const file = await this.#openIfThere(name + extension)
       if (file === null) continue
       try {
-        return extension === ''
-          ? await this.#readPlain(file, name)
-          : await this.#readCompressed(file, name + extension)
+        if (extension === '') await this.#readPlain(file, name, buffer)
+        else await this.#readCompressed(file, name + extension, buffer)
+        return
       } finally {
         await file.close()
       }
@@ -147,33 +148,29 @@ export class LocalDirectory {
     }
   }
 
-  async #readPlain(file: OpenFile, name: string): Promise<Buffer> {
+  async #readPlain(file: OpenFile, name: string, buffer: Buffer): Promise<void> {
     try {
       const size = await file.size()
       if (size !== this.segmentSize) throw fileSizeWrong(name, size, this.segmentSize)
-      const buffer = Buffer.allocUnsafeSlow(size)
       const count = await readFully(file, buffer, 0)
       if (count < size) throw fileSizeWrong(name, count, this.segmentSize)
-      return buffer
     } catch (error) {
       throw asLocalError(name, error)
     }
   }
 
-  async #readCompressed(file: OpenFile, name: string): Promise<Buffer> {
+  async #readCompressed(file: OpenFile, name: string, buffer: Buffer): Promise<void> {
     const algorithm = name.endsWith('.gz') ? 'gzip' : 'lz4'
-    const content = Buffer.allocUnsafeSlow(this.segmentSize)
     let size = 0
     try {
       for await (const chunk of decompress(algorithm, chunksOf(file))) {
-        chunk.copy(content, size)
+        chunk.copy(buffer, size)
         size += chunk.length
       }
     } catch (error) {
       throw asLocalError(name, error)
     }
     if (size !== this.segmentSize) throw fileSizeWrong(name, size, this.segmentSize)
-    return content
   }
 
   async #openIfThere(name: string): Promise<OpenFile | null> {

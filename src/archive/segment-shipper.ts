@@ -7,6 +7,7 @@ import type { ArchiveEvent } from './events.js'
 import type { LeftPartial } from './left-partials.js'
 import type { LocalDirectory } from './local-directory.js'
 import { nameOf } from './local-names.js'
+import { SegmentBuffers } from './segment-buffers.js'
 import type { StoreHealth } from './store-health.js'
 import { untilStored } from './until-stored.js'
 
@@ -52,6 +53,7 @@ const QUIETLY_PARKED_LIMIT = 2
  */
 export class SegmentShipper {
   readonly #options: SegmentShipperOptions
+  readonly #buffers: SegmentBuffers
   readonly #running = new Map<string, Promise<void>>()
   /** Files that cannot be sent although the store works, until they are tried again. */
   readonly #parked = new Map<string, Parked>()
@@ -64,6 +66,7 @@ export class SegmentShipper {
   /** @param provedPartials names of left segments that an earlier run has proved */
   constructor(options: SegmentShipperOptions, provedPartials: Iterable<string> = []) {
     this.#options = options
+    this.#buffers = new SegmentBuffers(options.directory.segmentSize)
     this.#provedPartials = new Set(provedPartials)
   }
 
@@ -78,6 +81,11 @@ export class SegmentShipper {
 
   isHistoryProved(timeline: number): boolean {
     return this.#provedHistories.has(timeline)
+  }
+
+  /** In the directory and not in the archive yet, perhaps never because of a conflict. */
+  isHistoryPending(timeline: number): boolean {
+    return this.#pendingHistories.has(timeline)
   }
 
   isPartialProved(id: SegmentId): boolean {
@@ -109,6 +117,7 @@ export class SegmentShipper {
       const running = this.#ship(job, name, signal).finally(() => {
         this.#running.delete(name)
         this.fill()
+        if (this.#running.size === 0) this.#buffers.release()
       })
       this.#running.set(name, running)
     }
@@ -179,10 +188,19 @@ export class SegmentShipper {
         await archive.putHistory(job.timeline, await directory.readHistory(job.timeline), { signal })
         return 'stored'
       case 'segment':
-        return archive.putSegment(name, await directory.readSegment(job), { signal })
+        return this.#putSegment(job, name, signal)
       case 'partial':
         return archive.putSegment(name, await this.#readCut(job, name), { signal })
     }
+  }
+
+  async #putSegment(id: SegmentId, name: string, signal: AbortSignal): Promise<'stored' | 'already-there'> {
+    const { archive, directory } = this.#options
+    const buffer = this.#buffers.take()
+    await directory.readSegment(id, buffer)
+    const outcome = await archive.putSegment(name, buffer, { signal })
+    this.#buffers.giveBack(buffer)
+    return outcome
   }
 
   /** A segment up to the switch, zeros behind, as a server makes it when it leaves a timeline. */

@@ -23,6 +23,8 @@ export interface TailShipperOptions {
   live(): LiveSegment | null
   /** So many finished segments wait that parts of the open one would be of no use yet. */
   isBehind(): boolean
+  /** The timeline's history has to go first, or is in conflict: parts would get into another timeline's tail. */
+  mustWait(timeline: number): boolean
   /** The segment is in the archive as a whole. */
   isArchived(id: SegmentId): boolean
   onCovered(): void
@@ -56,9 +58,9 @@ export class TailShipper {
    * @param force also when finished segments wait
    */
   advance(force = false): void {
-    const { segmentSize, eager, isBehind } = this.#options
+    const { segmentSize, eager, isBehind, mustWait } = this.#options
     const live = this.#options.live()
-    if (live === null || (!force && isBehind())) return
+    if (live === null || mustWait(live.timeline) || (!force && isBehind())) return
     const id = liveSegmentId(live, segmentSize)
     for (const tail of this.#tails.values()) {
       const finished = tail.id.timeline === id.timeline && tail.id.segment < id.segment
@@ -74,7 +76,7 @@ export class TailShipper {
       if (error instanceof LocalFileError) return 0
       throw error
     })
-    if (extent > 0) this.#tailOf(id)?.advance(extent)
+    if (extent > 0 && !this.#options.mustWait(id.timeline)) this.#tailOf(id)?.advance(extent)
     return extent
   }
 

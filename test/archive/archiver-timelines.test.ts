@@ -144,4 +144,22 @@ describe('leaving a timeline', () => {
     await t.untilArchived(at(4, 7))
     await t.until(() => t.eventsOf('segment-conflict').length === 1)
   })
+
+  it('sees after a restart what lies between a segment that is stuck and the newest, on whatever timeline', async () => {
+    await receiver.place([2])
+    await receiver.place([8], 3)
+    await receiver.placeHistory(2, HISTORY)
+    await receiver.placeHistory(3, `${HISTORY}2\t0/601000\treason\n`)
+    const archive = new MemoryArchive()
+    for (const segment of [3, 4, 5]) archive.segments.set(nameAt(segment, 2), walOf(segment, 2))
+    for (const segment of [6, 7]) archive.segments.set(nameAt(segment, 3), walOf(segment, 3))
+    archive.onCall = (operation, what) =>
+      operation === 'putSegment' && what === nameAt(2) ? 'fail' : undefined
+    const t = trial({ archive, beginsAt: 2 }).start()
+    await t.until(() => archive.segments.has(nameAt(8, 3)))
+    expect(t.archiver.archived).toBeLessThanOrEqual(at(2))
+    archive.onCall = () => undefined
+    await t.untilArchived(at(9))
+    expect(t.eventsOf('coverage-gap')).toEqual([])
+  })
 })

@@ -1,6 +1,6 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ArchiverTrial } from './archiver-trial.js'
 import { at, FakeReceiver, MB, nameAt, SEGMENT_SIZE, walOf } from './fake-receiver.js'
 import { MemoryArchive } from './memory-archive.js'
@@ -180,15 +180,25 @@ describe('conflicts', () => {
     expect(await receiver.names()).toContain(nameAt(2))
   })
 
-  it('sends no segment of a timeline whose history is in conflict', async () => {
+  it('sends neither segment nor tail of a timeline whose history is in conflict', async () => {
     await receiver.place([1])
+    receiver.start(4, 2)
     await receiver.place([2, 3], 2)
     await receiver.placeHistory(2, '1\t0/200000\tno reason\n')
     const archive = new MemoryArchive()
     archive.histories.set(2, Buffer.from('1\t0/1F0000\tanother promotion\n'))
-    const t = trial({ archive }).start()
+    const t = trial({ archive, ack: 'archived' }).start()
+    await receiver.write(at(4, 500))
+    t.archiver.nudge()
     await t.until(() => t.eventsOf('segment-conflict').length === 1)
     await t.untilArchived(at(2))
+    const giveUp = new AbortController()
+    const flushed = t.archiver.flush(giveUp.signal)
+    const tries = archive.calls.get('putHistory')!
+    await t.until(() => archive.calls.get('putHistory')! > tries, 'another try')
+    giveUp.abort()
+    await flushed
+    expect(archive.tails.size).toBe(0)
     expect([...archive.segments.keys()]).toEqual([nameAt(1)])
     expect(t.archiver.archived).toBe(at(2))
   })
@@ -220,6 +230,21 @@ describe('outages', () => {
       failingSince: null,
       oldestPendingAt: null,
     })
+  })
+
+  it('looks into the directory soon after an outage that held up a look', async () => {
+    await receiver.place([1])
+    const archive = new MemoryArchive()
+    archive.down = true
+    const t = trial({ archive, beginsAt: 1, tailIntervalMs: 0 }).start()
+    await t.until(() => t.archiver.snapshot.failures > 0)
+    const now = Date.now.bind(Date)
+    const clock = vi.spyOn(Date, 'now').mockImplementation(() => now() + 3_600_000)
+    archive.down = false
+    await t.untilArchived(at(2)).finally(() => clock.mockRestore())
+    receiver.start(2)
+    await receiver.write(at(3))
+    await t.untilArchived(at(3))
   })
 
   it('gets through when every answer is lost once', async () => {

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type ArchiveEvent, Archiver } from '../../src/archive/index.js'
 import { MemoryStore, type ObjectStore, openStore, WalArchive } from '../../src/store/index.js'
 import { FaultyStore } from '../store/faulty-store.js'
@@ -85,7 +85,8 @@ describe.each(['memory', 'file'])('a WalArchive on a %s store', (kind) => {
     expect((await restored(archive, 7)).equals(walOf(7).subarray(0, 70_001))).toBe(true)
     expect((await archive.getHistory(2))?.toString()).toContain('0/900000')
     expect(await archive.findEnd()).toMatchObject({ timeline: 1, lsn: at(7, 70_001) })
-    expect(await receiver.names()).toEqual(['00000002.history', nameAt(6), `${nameAt(7)}.partial`].sort())
+    const left = ['00000002.history', nameAt(6), `${nameAt(7)}.partial`].sort()
+    await vi.waitFor(async () => expect(await receiver.names()).toEqual(left), 10_000)
     await store.close()
   })
 
