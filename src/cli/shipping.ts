@@ -2,7 +2,15 @@ import type { Logger } from 'pino'
 import { Archiver } from '../archive/index.js'
 import { backoffDelayMs, sleep, WalshipError } from '../base/index.js'
 import { DEFAULT_STORE_COMPRESSION, parseStoreCompression } from '../codec/index.js'
-import type { AckPolicy, ArchiveDoor, Gap, ReceiveEvent, Receiver } from '../receive/index.js'
+import {
+  type AckPolicy,
+  type ArchiveDoor,
+  type ArchivedMark,
+  ackArchived,
+  type Gap,
+  type ReceiveEvent,
+  type Receiver,
+} from '../receive/index.js'
 import {
   type ArchiveIdentity,
   type ObjectStore,
@@ -10,7 +18,7 @@ import {
   parseStoreOptions,
   WalArchive,
 } from '../store/index.js'
-import { INVALID_LSN, type Lsn, lsnMin, segmentFloor } from '../wal/index.js'
+import { type Lsn, segmentFloor } from '../wal/index.js'
 import { logArchiveEvent } from './archive-log-events.js'
 import { named } from './log-events.js'
 import type { ProgramHost } from './program-host.js'
@@ -45,7 +53,7 @@ export class Shipping implements ArchiveDoor {
   #archiver: Archiver | null = null
   #running: Promise<void> | null = null
   #opening: Promise<void> | null = null
-  #archived: Lsn = INVALID_LSN
+  #archived: ArchivedMark | null = null
   #warnedOfStore = false
   readonly recordGap: ArchiveDoor['recordGap']
 
@@ -62,11 +70,7 @@ export class Shipping implements ArchiveDoor {
   /** What the server hears with `--ack archived`; undefined: as the receiver does by itself. */
   get ackPolicy(): AckPolicy | undefined {
     if (this.#options.settings.ack !== 'archived') return undefined
-    return ({ written }) => ({
-      writeLsn: written,
-      flushLsn: lsnMin(written, this.#archived),
-      applyLsn: INVALID_LSN,
-    })
+    return ackArchived(() => this.#archived)
   }
 
   async identify(systemIdentifier: string, segmentSize: number, signal: AbortSignal): Promise<void> {
@@ -96,7 +100,14 @@ export class Shipping implements ArchiveDoor {
   }
 
   async flush(): Promise<void> {
-    await this.#archiver?.flush(AbortSignal.any([this.#stop.signal, AbortSignal.timeout(ANSWER_LIMIT_MS)]))
+    // Not AbortSignal.timeout: one that only AbortSignal.any knows of is garbage collected, and never aborts.
+    const limit = new AbortController()
+    const timer = setTimeout(() => limit.abort(), ANSWER_LIMIT_MS)
+    try {
+      await this.#archiver?.flush(AbortSignal.any([this.#stop.signal, limit.signal]))
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   onReceiveEvent(event: ReceiveEvent): void {
@@ -138,8 +149,8 @@ export class Shipping implements ArchiveDoor {
       ack: settings.ack,
       keepLocal: settings.keepLocal,
       live: () => this.#live(),
-      onArchived: (lsn) => {
-        this.#archived = lsn
+      onArchived: (lsn, timeline) => {
+        this.#archived = { timeline, lsn }
         if (settings.ack === 'archived') this.#receiver?.report()
       },
       onEvent: (event) => {

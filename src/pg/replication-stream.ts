@@ -193,13 +193,16 @@ export class ReplicationStream implements CopyStreamHandler {
   onKeepalive(walEnd: Lsn, _sendTime: bigint, replyRequested: boolean): void {
     this.#heard()
     this.#serverEnd = lsnMax(this.#serverEnd, walEnd)
-    const settled = this.#consumer.onKeepalive(walEnd, replyRequested)
-    if (!replyRequested || this.#answering) return
+    // One answer is for all questions that come until it is there.
+    const asked = replyRequested && !this.#answering
+    const settled = this.#consumer.onKeepalive(walEnd, asked)
+    if (!asked) return
     if (settled === undefined) {
       this.#answer()
       return
     }
     this.#answering = true
+    this.#tick()
     settled.then(
       () => {
         this.#answering = false
@@ -251,6 +254,7 @@ export class ReplicationStream implements CopyStreamHandler {
         lastReceivedAt: this.#lastReceivedAt,
         pingedAt: this.#pingedAt,
         replyDueAt: this.#replyDueAt,
+        answering: this.#answering,
         paused: this.#wire.transport.paused,
       },
       now,

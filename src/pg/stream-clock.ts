@@ -17,6 +17,8 @@ export interface StreamClock {
   readonly pingedAt: number | null
   /** When an answer that was put off is due, or null. */
   readonly replyDueAt: number | null
+  /** The answer to a question of the server is being prepared, which may take long. */
+  readonly answering: boolean
   /** Nothing is being read, so silence says nothing about the server. */
   readonly paused: boolean
 }
@@ -30,14 +32,14 @@ export interface StreamVerdict {
 /**
  * What is due now.
  *
- * A paused stream sends even where the interval is off: the server cuts a client that is
- * silent for wal_sender_timeout, and its own pings lie unread behind the data.
+ * A paused stream, and one whose answer takes its time, sends even where the interval is off or long:
+ * the server cuts a client that is silent for wal_sender_timeout, and its own pings lie unread behind the data.
  */
 export function evaluateStream(clock: StreamClock, now: number): StreamVerdict {
   const due: number[] = []
   let statusDue = Number.POSITIVE_INFINITY
   if (clock.statusIntervalMs > 0) statusDue = clock.lastSentAt + clock.statusIntervalMs
-  if (clock.paused && clock.senderTimeoutMs > 0) {
+  if ((clock.paused || clock.answering) && clock.senderTimeoutMs > 0) {
     statusDue = Math.min(statusDue, clock.lastSentAt + clock.senderTimeoutMs / 3)
   }
   if (clock.replyDueAt !== null) statusDue = Math.min(statusDue, clock.replyDueAt)

@@ -1,7 +1,8 @@
-import { INVALID_LSN, type Lsn } from '../wal/index.js'
+import { INVALID_LSN, type Lsn, lsnMin } from '../wal/index.js'
 
 /** What a receiver has, as far as the server may hear of it. */
 export interface Watermarks {
+  readonly timeline: number
   readonly written: Lsn
   readonly flushed: Lsn
 }
@@ -32,6 +33,30 @@ export const ackWrittenOnly: AckPolicy = ({ written }) => ({
   flushLsn: INVALID_LSN,
   applyLsn: INVALID_LSN,
 })
+
+/** How far an archive reaches, on the timeline it follows. */
+export interface ArchivedMark {
+  readonly timeline: number
+  readonly lsn: Lsn
+}
+
+/**
+ * Reports as flushed what the archive holds. Only while the archive follows the timeline that is being
+ * streamed: after a switch the old timeline's end may lie above what has been archived of the new one.
+ *
+ * @param archived asked each time; null while nothing is known
+ */
+export function ackArchived(archived: () => ArchivedMark | null): AckPolicy {
+  return ({ timeline, written }) => {
+    const mark = archived()
+    const known = mark !== null && mark.timeline === timeline
+    return {
+      writeLsn: written,
+      flushLsn: known ? lsnMin(written, mark.lsn) : INVALID_LSN,
+      applyLsn: INVALID_LSN,
+    }
+  }
+}
 
 /** As pg_receivewal: flush positions only with a slot or with --synchronous. */
 export function chooseAckPolicy(options: { slotName?: string; synchronous: boolean }): AckPolicy {

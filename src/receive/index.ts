@@ -1,6 +1,8 @@
 export {
   type AckPolicy,
   type AckPositions,
+  type ArchivedMark,
+  ackArchived,
   ackFlushed,
   ackWrittenOnly,
   chooseAckPolicy,

@@ -7,6 +7,7 @@ import type { ArchiveDoor } from './archive-door.js'
 import { commandFailed, ReceiveError, streamFailed } from './errors.js'
 import type { ReceiveEvent, StopCause } from './events.js'
 import type { ServerFacts } from './server-facts.js'
+import { ServerQuestions } from './server-questions.js'
 import type { StartPoint } from './stream-position.js'
 import { WalPump } from './wal-pump.js'
 import { type SpaceLimits, watchSpace } from './watch-space.js'
@@ -63,8 +64,9 @@ export async function streamTimeline(
   options: StreamTimelineOptions,
 ): Promise<TimelineOutcome> {
   const { onEvent, ackPolicy } = options
+  const marks = () => ({ timeline: start.timeline, written: writer.written, flushed: writer.flushed })
   const record = () => {
-    if (connection.streaming) connection.sendFeedback(ackPolicy(writer))
+    if (connection.streaming) connection.sendFeedback(ackPolicy(marks()))
   }
   const report = () => {
     if (!connection.streaming) return
@@ -86,12 +88,16 @@ export async function streamTimeline(
       record()
     },
   })
+  const questions = new ServerQuestions({
+    flush: async () => options.archive?.flush(),
+    isAllConfirmed: () => ackPolicy(marks()).flushLsn >= writer.written,
+  })
   const pump = new WalPump(writer, start.lsn, {
     segmentSize: facts.segmentSize,
     synchronous: options.synchronous,
     reportsFlush: options.reportsFlush,
     endLsn: options.endLsn,
-    beforeAnswer: () => options.archive?.flush(),
+    beforeAnswer: options.archive && (() => questions.answer()),
     // With --synchronous a commit on the server waits for this.
     onBatch: () => {
       if (options.synchronous) report()
@@ -122,7 +128,7 @@ export async function streamTimeline(
       // While the segment is open, so that its last bytes are still seen.
       await options.archive?.flush()
       await closeWriter(true, false)
-      if (connection.streaming) connection.sendFeedback({ ...ackPolicy(writer), force: true })
+      if (connection.streaming) connection.sendFeedback({ ...ackPolicy(marks()), force: true })
       await connection.stopReplication()
       onEvent({ kind: 'stopped', ...stop })
       return { kind: 'stopped', cause: end }
@@ -185,7 +191,11 @@ async function runStream(
   options: StreamTimelineOptions,
 ): Promise<EndOfStream | StopCause> {
   const { signal, ackPolicy } = options
-  const { writeLsn, flushLsn } = ackPolicy({ written: start.lsn, flushed: start.lsn })
+  const { writeLsn, flushLsn } = ackPolicy({
+    timeline: start.timeline,
+    written: start.lsn,
+    flushed: start.lsn,
+  })
   const started = await connection
     .startReplication({
       slotName: options.slotName,

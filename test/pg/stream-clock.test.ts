@@ -9,6 +9,7 @@ const quiet: StreamClock = {
   lastReceivedAt: 0,
   pingedAt: null,
   replyDueAt: null,
+  answering: false,
   paused: false,
 }
 
@@ -27,6 +28,13 @@ describe('evaluateStream', () => {
     const paused = { ...quiet, statusIntervalMs: 0, paused: true }
     expect(evaluateStream(paused, 19_999).action).toBe('none')
     expect(evaluateStream(paused, 20_000).action).toBe('status')
+  })
+
+  it('still sends while an answer takes its time, or the server would cut the line', () => {
+    const answering = { ...quiet, senderTimeoutMs: 6_000, answering: true }
+    expect(evaluateStream(answering, 1_999).action).toBe('none')
+    expect(evaluateStream(answering, 2_000).action).toBe('status')
+    expect(evaluateStream({ ...answering, senderTimeoutMs: 0 }, 9_999).action).toBe('none')
   })
 
   it('gives the answer that was put off when it is due', () => {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { chooseAckPolicy } from '../../src/receive/index.js'
+import { ackArchived, chooseAckPolicy } from '../../src/receive/index.js'
 import { toLsn } from '../../src/wal/index.js'
 
-const at = { written: toLsn(200n), flushed: toLsn(100n) }
+const at = { timeline: 2, written: toLsn(200n), flushed: toLsn(100n) }
 
 describe('chooseAckPolicy', () => {
   it('reports what is on disk with a slot or with --synchronous', () => {
@@ -18,5 +18,21 @@ describe('chooseAckPolicy', () => {
       applyLsn: 0n,
     })
     expect(chooseAckPolicy({ slotName: '', synchronous: false })(at).flushLsn).toBe(0n)
+  })
+})
+
+describe('ackArchived', () => {
+  it('reports what the archive holds, and never more than was written', () => {
+    expect(ackArchived(() => ({ timeline: 2, lsn: toLsn(150n) }))(at)).toEqual({
+      writeLsn: 200n,
+      flushLsn: 150n,
+      applyLsn: 0n,
+    })
+    expect(ackArchived(() => ({ timeline: 2, lsn: toLsn(900n) }))(at).flushLsn).toBe(200n)
+  })
+
+  it('reports nothing while the archive follows another timeline: its position says nothing about this one', () => {
+    expect(ackArchived(() => ({ timeline: 1, lsn: toLsn(900n) }))(at).flushLsn).toBe(0n)
+    expect(ackArchived(() => null)(at).flushLsn).toBe(0n)
   })
 })
