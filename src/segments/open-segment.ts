@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { errnoOf, type OpenFile } from '../base/index.js'
+import { errnoOf, type OpenFile, writeFully } from '../base/index.js'
 import { type CompressionSpec, recoverableSize } from '../codec/index.js'
 import { CompressedSegmentFile, createCompressedFile, readChunks } from './compressed-segment-file.js'
 import { openError, sizeError, syncError, writeError } from './errors.js'
@@ -71,8 +71,38 @@ async function openPlain(request: OpenSegmentRequest): Promise<OpenSegment> {
       throw openError(partialName, false, error)
     })
     await makeFullSize(descriptors, segmentName, context)
+    if (context.synchronous && context.durable && !predecessorOpen)
+      await allocate(descriptors, segmentName, context)
   }
   return describe(request, new PlainSegmentFile(descriptors, segmentName, context), hidden, null)
+}
+
+/** How much of a stream's first file is allocated before its first byte; the files after it are made ready in the background. */
+const ALLOCATED_AT_START = 16 * 1024 * 1024
+
+/**
+ * Fills the beginning of a new file with zeros, for commits that wait for each write: into a hole each
+ * would wait for the file system's journal as well, which makes it half as fast.
+ */
+async function allocate(
+  descriptors: PlainDescriptors,
+  segmentName: string,
+  context: SegmentFileContext,
+): Promise<void> {
+  const zeros = Buffer.alloc(1024 * 1024)
+  const end = Math.min(context.segmentSize, ALLOCATED_AT_START)
+  try {
+    for (let offset = 0; offset < end; offset += zeros.length) {
+      await writeFully(descriptors.file, [zeros], offset)
+    }
+  } catch (error) {
+    await closeDescriptors(descriptors).catch(() => {})
+    throw writeError(segmentName, zeros.length, error)
+  }
+  await descriptors.file.datasync().catch(async (error) => {
+    await closeDescriptors(descriptors).catch(() => {})
+    throw syncError(partialFileName(segmentName, 'none'), error)
+  })
 }
 
 /**
