@@ -7,6 +7,8 @@ const PAYLOAD_BYTES = 4000
 export class CommitLoad {
   readonly #clients: pg.Client[] = []
   readonly #acknowledged: number[] = []
+  /** When each commit was acknowledged, in milliseconds since the epoch; by client, number 1 first. */
+  readonly #times: number[][] = []
   #running: Promise<unknown> = Promise.resolve()
   #stopped = false
   #failure: unknown
@@ -24,6 +26,7 @@ export class CommitLoad {
     for (let client = 0; client < clientCount; client++) {
       load.#clients.push(await server.connect())
       load.#acknowledged.push(0)
+      load.#times.push([])
     }
     load.#running = Promise.all(load.#clients.map((client, index) => load.#commitRows(client, index)))
     return load
@@ -48,15 +51,22 @@ export class CommitLoad {
   /**
    * Looks for every acknowledged row in another server. Rows whose acknowledgement was on its way when the
    * server died may be there too: a commit is allowed to survive unasked, never to vanish.
+   *
+   * @returns firstMissingAt: when the oldest missing row was acknowledged, in milliseconds since the epoch
    */
-  async compareWith(server: PostgresServer): Promise<{ present: number; missing: number }> {
+  async compareWith(
+    server: PostgresServer,
+  ): Promise<{ present: number; missing: number; firstMissingAt: number | null }> {
     const rows = await server.query<{ client: number; number: number }>('SELECT client, number FROM load')
     const present = new Set(rows.map(({ client, number }) => `${client} ${number}`))
-    let missing = 0
-    this.#acknowledged.forEach((count, client) => {
-      for (let number = 1; number <= count; number++) if (!present.has(`${client} ${number}`)) missing++
+    const missingAt: number[] = []
+    this.#times.forEach((times, client) => {
+      times.forEach((at, index) => {
+        if (!present.has(`${client} ${index + 1}`)) missingAt.push(at)
+      })
     })
-    return { present: present.size, missing }
+    const firstMissingAt = missingAt.reduce<number | null>((a, b) => (a === null || b < a ? b : a), null)
+    return { present: present.size, missing: missingAt.length, firstMissingAt }
   }
 
   async #commitRows(client: pg.Client, index: number): Promise<void> {
@@ -66,6 +76,7 @@ export class CommitLoad {
       for (let number = 1; !this.#stopped; number++) {
         await client.query({ ...insert, values: [index, number, payload] })
         this.#acknowledged[index] = number
+        this.#times[index]!.push(Date.now())
       }
     } catch (error) {
       // Anything but an answer of the server is the end of the connection.

@@ -31,12 +31,15 @@ export class LiveArchive {
   static async for(server: PostgresServer): Promise<LiveArchive> {
     const folder = await mkdtemp(join(tmpdir(), 'walship-archive-'))
     onTestFinished(() => rm(folder, { recursive: true, force: true }))
+    await giveTo(unprivilegedUser(), folder)
     const systemIdentifier = await server.value('SELECT system_identifier FROM pg_control_system()')
     const store = await openStore(`file://${folder}`, {})
     onTestFinished(() => store.close())
     const identity = { systemIdentifier, segmentSize: SEGMENT_SIZE, layoutVersion: 1 } as const
-    const archive = await WalArchive.open(store, { compression: DEFAULT_STORE_COMPRESSION, identity })
-    return new LiveArchive(folder, archive)
+    // A new archive writes its identity: by its owner.
+    const compression = DEFAULT_STORE_COMPRESSION
+    const open = () => WalArchive.open(store, { compression, identity })
+    return new LiveArchive(folder, await asServerUser(open))
   }
 
   get url(): string {
@@ -55,12 +58,11 @@ export class LiveArchive {
     // Not by an expression of functions: which of them are there differs from major to major.
     const end = parseLsn(await server.value('SELECT pg_current_wal_flush_lsn()'))
     const timeline = Number(await server.value('SELECT timeline_id FROM pg_control_checkpoint()'))
-    await this.shipFiles(server, timeline, end)
+    await asServerUser(() => this.#shipFiles(server, timeline, end))
     return end
   }
 
-  /** The same from the files of a server that need not run. */
-  async shipFiles(server: PostgresServer, timeline: number, end: Lsn): Promise<void> {
+  async #shipFiles(server: PostgresServer, timeline: number, end: Lsn): Promise<void> {
     const open = segmentFileName(timeline, end / BigInt(SEGMENT_SIZE), SEGMENT_SIZE)
     for (const name of (await readdir(server.walDirectory)).sort()) {
       const read = () => readFile(join(server.walDirectory, name))
@@ -69,12 +71,6 @@ export class LiveArchive {
       if (isSegmentFileName(name) && name < open) await this.archive.putSegment(name, await read())
       if (name === open) await this.#shipTail(timeline, end, await read())
     }
-    await this.own()
-  }
-
-  /** Gives all objects to the user that servers, and so their restore_command, run as. */
-  async own(): Promise<void> {
-    await giveTo(unprivilegedUser(), this.folder)
   }
 
   /** Where the file of a segment's object is. */
@@ -93,6 +89,21 @@ export class LiveArchive {
     if (to <= from) return
     await this.archive.putTailPart({ timeline, segment, from, to }, bytes.subarray(from, to))
     this.#tails.set(key, to)
+  }
+}
+
+/**
+ * Does something as the user that servers, and so their restore_command, run as: an object must never be there and
+ * not be readable for him, not even for a moment.
+ */
+export async function asServerUser<T>(step: () => Promise<T>): Promise<T> {
+  const user = unprivilegedUser()
+  if (user === null) return step()
+  process.seteuid!(user.uid)
+  try {
+    return await step()
+  } finally {
+    process.seteuid!(0)
   }
 }
 

@@ -6,7 +6,7 @@ import { PostgresServer, type Settings } from '../../scripts/postgres-server.js'
 import { waitFor } from '../../scripts/wait-for.js'
 import { parseLsn, segmentFileName, segmentFloor } from '../../src/wal/index.js'
 import { launchTestServer, switchSegment } from '../live/test-server.js'
-import { LiveArchive, MAJOR, programCanRun, SEGMENT_SIZE } from './live-archive.js'
+import { asServerUser, LiveArchive, MAJOR, programCanRun, SEGMENT_SIZE } from './live-archive.js'
 
 let primary: PostgresServer
 let archive: LiveArchive
@@ -176,9 +176,10 @@ describe.skipIf(!programCanRun)(`recovery of PostgreSQL ${MAJOR} from an archive
     // What remains of the open segment when the timeline is left.
     const partial = Buffer.alloc(SEGMENT_SIZE)
     ;(await readFile(join(primary.walDirectory, name))).copy(partial, 0, 0, Number(end - start))
-    await archive.archive.putSegment(`${name}.partial`, partial)
-    await archive.archive.deleteTail(1, end / BigInt(SEGMENT_SIZE))
-    await archive.own()
+    await asServerUser(async () => {
+      await archive.archive.putSegment(`${name}.partial`, partial)
+      await archive.archive.deleteTail(1, end / BigInt(SEGMENT_SIZE))
+    })
 
     const server = await restored('promotion')
     await server.start()

@@ -3,7 +3,7 @@
  * untouched. Clients sign for the proxy's own address and use path-style buckets; the Host header is passed on
  * as it is, so the server behind must not care under which name it is spoken to.
  */
-import { once } from 'node:events'
+import { once, setMaxListeners } from 'node:events'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import { pickPort } from '../../scripts/s3-server.js'
 import { ProxiedExchange } from './proxied-exchange.js'
@@ -89,6 +89,7 @@ export class FaultProxy implements AsyncDisposable {
     if (this.#server !== null) return
     const server = http.createServer()
     const cut = new AbortController()
+    setMaxListeners(0, cut.signal)
     const handle = (request: IncomingMessage, response: ServerResponse) => {
       void this.#handle(request, response, cut.signal)
     }
