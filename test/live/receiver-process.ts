@@ -57,6 +57,7 @@ export class ReceiverProcess implements AsyncDisposable {
       this.#child.once('error', reject)
       this.#child.once('close', (code, signal) => {
         this.#ended = true
+        process.off('exit', this.#killAtExit)
         for (const wake of this.#waiting) wake()
         resolve({ status: code ?? signal!, stdout: this.#stdout, stderr: this.#stderr })
       })
