@@ -31,13 +31,6 @@ export class SpaceGuard {
     this.#options = options
   }
 
-  /** Free bytes if they are below the floor now, else null. */
-  async shortage(): Promise<number | null> {
-    const { directory, floorBytes, freeBytes = freeBytesOf } = this.#options
-    const free = await freeBytes(directory)
-    return free < floorBytes ? free : null
-  }
-
   /** Watches until `close`. A look that fails counts as enough room: the write will tell. */
   watch(onLow: (freeBytes: number) => void, onEnough: (freeBytes: number) => void): void {
     const { directory, floorBytes, resumeBytes, intervalMs, freeBytes = freeBytesOf } = this.#options
