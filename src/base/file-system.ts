@@ -57,7 +57,10 @@ function settle(resolve: () => void, reject: (error: Error) => void) {
   return (error: Error | null) => (error === null ? resolve() : reject(error))
 }
 
-const pace = new WritePace(50, 10_000)
+/** Into the page cache. */
+const cachedPace = new WritePace({ slowMs: 50, penaltyMs: 10_000, maxBytes: Number.POSITIVE_INFINITY })
+/** To the disk: many small writes that a commit waits for each. */
+const durablePace = new WritePace({ slowMs: 20, penaltyMs: 250, maxBytes: 64 * 1024 })
 
 /**
  * A file by its descriptor. Callbacks of `node:fs` and not its promises: on the path of a
@@ -65,23 +68,22 @@ const pace = new WritePace(50, 10_000)
  */
 class NodeOpenFile implements OpenFile {
   readonly #fd: number
-  /** Writes wait for the disk, so they are never done on the main thread. */
-  readonly #writesWait: boolean
+  readonly #pace: WritePace
 
-  constructor(fd: number, writesWait: boolean) {
+  constructor(fd: number, pace: WritePace) {
     this.#fd = fd
-    this.#writesWait = writesWait
+    this.#pace = pace
   }
 
   writev(buffers: readonly Uint8Array[], position: number): Promise<number> {
     const begunAt = performance.now()
-    if (!this.#writesWait && pace.mayWriteHere(begunAt)) {
+    if (this.#pace.mayWriteHere(begunAt, buffers)) {
       try {
         return Promise.resolve(writevSync(this.#fd, buffers, position))
       } catch (error) {
         return Promise.reject(error)
       } finally {
-        pace.wrote(begunAt, performance.now())
+        this.#pace.wrote(begunAt, performance.now())
       }
     }
     return new Promise((resolve, reject) => {
@@ -133,7 +135,9 @@ export const nodeFileSystem: FileSystem = {
           ? resolve(
               new NodeOpenFile(
                 fd,
-                WRITE_DURABLY_FLAG !== 0 && (flags & WRITE_DURABLY_FLAG) === WRITE_DURABLY_FLAG,
+                WRITE_DURABLY_FLAG !== 0 && (flags & WRITE_DURABLY_FLAG) === WRITE_DURABLY_FLAG
+                  ? durablePace
+                  : cachedPace,
               ),
             )
           : reject(error),
