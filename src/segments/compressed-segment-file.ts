@@ -33,6 +33,10 @@ export class CompressedSegmentFile implements SegmentFile {
     await this.#compress(() => this.#compressor.write(buffers))
   }
 
+  get synced(): boolean {
+    return !this.#unsynced
+  }
+
   async sync(): Promise<void> {
     if (!this.#unsynced) return
     if (!this.#ended) await this.#compress(() => this.#compressor.flush())

@@ -4,8 +4,11 @@ import { hiddenFileName } from './file-name.js'
 import { closeDescriptors, openDescriptors, type PlainDescriptors } from './plain-segment-file.js'
 import type { SegmentFileContext } from './segment-file.js'
 
-/** Small, so that a commit that meets a piece on the way to the disk waits well under a millisecond more. */
-const PIECE_SIZE = 256 * 1024
+/**
+ * Small, so that a commit that meets a piece on the way to the disk waits less than a millisecond more, and
+ * not so small that many commits meet one.
+ */
+const PIECE_SIZE = 512 * 1024
 
 const ZEROS = Buffer.alloc(PIECE_SIZE)
 

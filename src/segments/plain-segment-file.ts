@@ -47,6 +47,10 @@ export class PlainSegmentFile implements SegmentFile {
     }
   }
 
+  get synced(): boolean {
+    return !this.#unsynced
+  }
+
   async sync(): Promise<void> {
     if (!this.#unsynced) return
     try {

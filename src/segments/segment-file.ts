@@ -27,6 +27,8 @@ export interface SegmentFile {
    * @throws WalFileError `WAL_FILE_WRITE_FAILED`, `WAL_FILE_SYNC_FAILED`
    */
   append(buffers: readonly Buffer[], offset: number, durably: boolean): Promise<void>
+  /** `sync` has nothing to do. */
+  readonly synced: boolean
   /** All bytes so far can be got back from the file, and are durable unless durability is off. */
   sync(): Promise<void>
   /** Completes the file's format; nothing can be appended any more. */

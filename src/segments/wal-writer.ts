@@ -213,6 +213,12 @@ export class WalWriter {
     const target = this.#written
     if (this.#flushed >= target) return
     const segment = this.#current
+    // Every synchronous commit comes here: with nothing left to do, it should not wait for turns of the loop.
+    const nothingBehind = this.#finishing === null && this.#calls.failure === undefined
+    if (nothingBehind && segment?.file.synced && segment.nameDurable && !segment.hidden) {
+      this.#flushed = target
+      return
+    }
     const [synced] = await Promise.allSettled([segment?.file.sync(), this.#finishing])
     this.#calls.throwIfFailed()
     if (synced.status === 'rejected') throw synced.reason
