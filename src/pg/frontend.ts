@@ -35,12 +35,14 @@ export interface StandbyStatus {
 export function standbyStatusFrame(status: StandbyStatus, now: Date = new Date()): Buffer {
   const frame = Buffer.allocUnsafe(39)
   frame[0] = 0x64 // CopyData
-  frame.writeUInt32BE(38, 1)
+  // Each synchronous commit waits for one of these, and a DataView writes 64 bits several times as fast as a Buffer.
+  const view = new DataView(frame.buffer, frame.byteOffset, 39)
+  view.setUint32(1, 38)
   frame[5] = 0x72 // 'r'
-  frame.writeBigUInt64BE(status.write, 6)
-  frame.writeBigUInt64BE(status.flush, 14)
-  frame.writeBigUInt64BE(status.apply, 22)
-  frame.writeBigInt64BE(dateToPgTime(now), 30)
+  view.setBigUint64(6, status.write)
+  view.setBigUint64(14, status.flush)
+  view.setBigUint64(22, status.apply)
+  view.setBigInt64(30, dateToPgTime(now))
   frame[38] = status.replyRequested ? 1 : 0
   return frame
 }

@@ -230,7 +230,8 @@ export class ReplicationStream implements CopyStreamHandler {
 
   #sendStatus(replyRequested: boolean): void {
     if (this.#outcome !== null || this.#copyDoneSent) return
-    this.#wire.send(standbyStatusFrame({ ...this.#positions.take(), replyRequested }))
+    const { write, flush, apply } = this.#positions.take()
+    this.#wire.send(standbyStatusFrame({ write, flush, apply, replyRequested }))
     this.#replyDueAt = null
     this.#lastSentAt = performance.now()
     this.#lastFeedback = new Date()

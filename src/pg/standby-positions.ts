@@ -35,17 +35,9 @@ export class StandbyPositions {
    */
   advance(feedback: Feedback, limit: Lsn): void {
     const { writeLsn = INVALID_LSN, flushLsn = INVALID_LSN, applyLsn = INVALID_LSN } = feedback
-    for (const [name, lsn] of [
-      ['write', writeLsn],
-      ['flush', flushLsn],
-      ['apply', applyLsn],
-    ] as const) {
-      if (lsn > limit) {
-        throw new UsageError(
-          `${name} position ${formatLsn(lsn)} is beyond ${formatLsn(limit)}, the end of what was received`,
-        )
-      }
-    }
+    refuseBeyond(limit, 'write', writeLsn)
+    refuseBeyond(limit, 'flush', flushLsn)
+    refuseBeyond(limit, 'apply', applyLsn)
     if (writeLsn <= this.#write && flushLsn <= this.#flush && applyLsn <= this.#apply) return
     if (writeLsn > this.#write) this.#write = writeLsn
     if (flushLsn > this.#flush) this.#flush = flushLsn
@@ -58,4 +50,11 @@ export class StandbyPositions {
     this.#changed = false
     return { write: this.#write, flush: this.#flush, apply: this.#apply }
   }
+}
+
+function refuseBeyond(limit: Lsn, name: string, lsn: Lsn): void {
+  if (lsn <= limit) return
+  throw new UsageError(
+    `${name} position ${formatLsn(lsn)} is beyond ${formatLsn(limit)}, the end of what was received`,
+  )
 }
