@@ -3,13 +3,10 @@ import type { Compressor, CompressorOutput } from './compressor-contract.js'
 import { LZ4_BLOCK_SIZE, LZ4_END_MARK, LZ4_FRAME_HEADER, LZ4_UNCOMPRESSED_FLAG } from './lz4-frame.js'
 
 /** Blocks being compressed or waiting for their turn to be written. */
-const MAX_BLOCKS_IN_FLIGHT = 12
+const MAX_BLOCKS_IN_FLIGHT = 6
 
-/**
- * A piece of this size or more is compressed where it lies; smaller ones are collected first. Also
- * the limit below which a block is compressed on the spot: the trip to the thread pool costs more.
- */
-const WORTH_A_BLOCK = 32 * 1024
+/** Below this a block is compressed on the spot: the trip to the thread pool costs more. */
+const WORTH_A_TRIP = 32 * 1024
 
 /** The library puts the raw length in front of the block it compressed. */
 const LENGTH_PREFIX = 4
@@ -24,11 +21,17 @@ interface Block {
  * An LZ4 frame of independent blocks, compressed by several threads and written in order, several
  * with one call where they are ready. The algorithm has one level only: the levels that `-Z lz4:N`
  * accepts all give the same result.
+ *
+ * Bytes are copied into blocks of full size. That costs a pass over them and wins more: the pieces of a
+ * stream are a third of a block, and `write` returns while the threads are still at work, so that they
+ * need not run dry at the end of each batch.
  */
 export class Lz4Compressor implements Compressor {
   readonly #output: CompressorOutput
-  readonly #collected = Buffer.allocUnsafe(WORTH_A_BLOCK)
+  #block: Buffer = Buffer.allocUnsafeSlow(LZ4_BLOCK_SIZE)
   #filled = 0
+  /** Blocks whose bytes are compressed, to be filled again. */
+  readonly #free: Buffer[] = []
   readonly #queue: Block[] = []
   #writing: Promise<void> | null = null
   #failure: { readonly error: unknown } | null = null
@@ -41,33 +44,24 @@ export class Lz4Compressor implements Compressor {
   }
 
   async write(buffers: readonly Buffer[]): Promise<void> {
-    let borrowed = false
     for (const buffer of buffers) {
       for (let from = 0; from < buffer.length; ) {
-        const size = Math.min(buffer.length - from, LZ4_BLOCK_SIZE)
-        if (this.#filled === 0 && size >= WORTH_A_BLOCK) {
-          this.#submit(buffer.subarray(from, from + size))
-          borrowed = true
-          from += size
-        } else {
-          const count = buffer.copy(this.#collected, this.#filled, from)
-          this.#filled += count
-          from += count
-          if (this.#filled === WORTH_A_BLOCK) this.#submitCollected()
-        }
+        const count = buffer.copy(this.#block, this.#filled, from)
+        this.#filled += count
+        from += count
+        if (this.#filled < LZ4_BLOCK_SIZE) continue
+        this.#submit()
         while (this.#queue.length >= MAX_BLOCKS_IN_FLIGHT)
           await new Promise<void>((resolve) => {
             this.#onRoom = resolve
           })
       }
     }
-    // The caller's memory is free again when this returns.
-    if (borrowed) await this.#written()
     this.#throwFailure()
   }
 
   async flush(): Promise<void> {
-    if (this.#filled > 0) this.#submitCollected()
+    if (this.#filled > 0) this.#submit()
     this.#start()
     await this.#written()
   }
@@ -81,22 +75,22 @@ export class Lz4Compressor implements Compressor {
     this.#filled = 0
   }
 
-  #submitCollected(): void {
-    // A copy, since the next bytes are collected in the same place.
-    this.#submit(Buffer.from(this.#collected.subarray(0, this.#filled)))
+  /** Sends the block on its way. */
+  #submit(): void {
+    const memory = this.#block
+    const raw = memory.subarray(0, this.#filled)
     this.#filled = 0
-  }
-
-  #submit(raw: Buffer): void {
     if (this.#failure !== null) return
+    this.#block = this.#free.pop() ?? Buffer.allocUnsafeSlow(LZ4_BLOCK_SIZE)
     // The result keeps room for the worst case, of which the garbage collector sees only the part in
     // use, so it would come too late; memory that is not touched costs nothing and makes it count right.
     Buffer.allocUnsafeSlow(raw.length)
-    const packing = raw.length <= WORTH_A_BLOCK ? Promise.resolve(compressSync(raw)) : compress(raw)
+    const packing = raw.length <= WORTH_A_TRIP ? Promise.resolve(compressSync(raw)) : compress(raw)
     const block: Block = {
       packed: null,
       ready: packing.then((packed) => {
         block.packed = frameBlock(raw, packed)
+        this.#free.push(memory)
       }),
     }
     // It may fail before its turn to be awaited has come; the error is met there.
