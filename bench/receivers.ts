@@ -20,7 +20,8 @@ export const OURS: ReceiverProgram = {
 
 export const PEER: ReceiverProgram = {
   name: `pg_receivewal ${PEER_MAJOR}`,
-  path: `/usr/lib/postgresql/${PEER_MAJOR}/bin/pg_receivewal`,
+  // --peer=PATH compares two builds of ours.
+  path: textOption('peer', `/usr/lib/postgresql/${PEER_MAJOR}/bin/pg_receivewal`),
 }
 
 /** Ours and the peer's; fails when one of them is not there. */

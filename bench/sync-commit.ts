@@ -31,6 +31,8 @@ interface Figures {
   readonly worstMs: number
   readonly worstAtSwitchMs: number
   readonly switches: number
+  /** Of the receiver, user and system, for each 1000 commits. */
+  readonly cpuMsPerThousand: number
 }
 
 const seconds = numberOption('seconds', 20)
@@ -95,8 +97,9 @@ async function benchCommits(receiver: ReceiverProgram, clients: number): Promise
       '-l',
       '--log-prefix=commits',
     ]
+    const cpuBefore = await cpuMs(child.pid!)
     await pgbench(load, folder).finally(stopBulk)
-    return await figuresOf(folder)
+    return await figuresOf(folder, (await cpuMs(child.pid!)) - cpuBefore)
   } finally {
     await synchronous('')
     child.kill('SIGINT')
@@ -138,8 +141,14 @@ async function synchronous(standby: string): Promise<void> {
   })
 }
 
+/** What a process has used so far. Clock ticks are 10 ms on every Linux. */
+async function cpuMs(pid: number): Promise<number> {
+  const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')[1]!.split(' ')
+  return (Number(fields[11]) + Number(fields[12])) * 10
+}
+
 /** Reads pgbench's log: client, transaction, duration in us, script, end as seconds and us. */
-async function figuresOf(folder: string): Promise<Figures> {
+async function figuresOf(folder: string, receiverCpuMs: number): Promise<Figures> {
   const names = await readdir(folder)
   const commits: { startMs: number; endMs: number; ms: number }[] = []
   for (const name of names.filter((each) => each.startsWith('commits'))) {
@@ -161,6 +170,7 @@ async function figuresOf(folder: string): Promise<Figures> {
     worstMs: durations.at(-1)!,
     worstAtSwitchMs: Math.max(0, ...atSwitch.map(({ ms }) => ms)),
     switches: switchTimes.length,
+    cpuMsPerThousand: (receiverCpuMs / commits.length) * 1000,
   }
 }
 
@@ -185,6 +195,7 @@ function summary(clients: number, figures: Map<ReceiverProgram, Figures[]>): str
       row('worst commit (ms)', 'worstMs', 1),
       row('worst at a segment switch (ms)', 'worstAtSwitchMs', 1),
       row('segment switches', 'switches', 0),
+      row('CPU of the receiver (ms per 1000 commits)', 'cpuMsPerThousand', 0),
     ],
   )
 }
