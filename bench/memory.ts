@@ -1,7 +1,8 @@
 /**
  * Resident memory over time, at full speed: a server that writes WAL without a pause, walship that streams it.
  * Received segments are deleted as they come, so that the disk stays small.
- * Usage: node --import tsx bench/memory.ts [--minutes=5] [--compress=lz4]
+ * Usage: node --import tsx bench/memory.ts [--minutes=5] [--compress=lz4] [--burst-pause-ms=0]
+ * A pause after each burst of 64 MB leaves a machine usable over a long run; the bursts stay at full speed.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -19,6 +20,7 @@ const SAMPLE_INTERVAL_MS = 1_000
 const ROW_COUNT = 12
 
 const minutes = numberOption('minutes', 5)
+const burstPauseMs = numberOption('burst-pause-ms', 0)
 const compression = textOption('compress', 'none')
 
 await prepare()
@@ -53,6 +55,7 @@ async function writeWal(): Promise<void> {
     )
     // WAL that nobody has received yet must not fill the disk.
     while (Number(await lagMb(client)) > 512) await sleep(5)
+    if (burstPauseMs > 0) await sleep(burstPauseMs)
   }
   await client.end()
 }
