@@ -1,6 +1,6 @@
 import type { Lsn } from '../wal/index.js'
 import { ConnectionLostError } from './errors.js'
-import { ReplicationMessage } from './replication-message.js'
+import { type MessageSource, ReplicationMessage } from './replication-message.js'
 import type { ReplicationStream } from './replication-stream.js'
 import type { StreamConsumer } from './stream-contract.js'
 
@@ -12,7 +12,14 @@ export interface MessageQueueOptions {
    * that keeps its socket full can block the checkpointer of a primary that wants to drop its slot.
    */
   readonly stallTimeoutMs: number
+  /** What the messages have in common. */
+  readonly source?: MessageSource
 }
+
+/** What a queued message costs besides its payload, in bytes: empty ones must fill the queue too. */
+const MESSAGE_OVERHEAD = 200
+/** Taken places at the front of the queue are given up from here on. */
+const COMPACT_FROM = 1024
 
 /**
  * Puts messages together and keeps them until they are asked for, with back-pressure: above
@@ -21,7 +28,8 @@ export interface MessageQueueOptions {
 export class MessageQueue implements StreamConsumer {
   readonly #options: MessageQueueOptions
   #stream: ReplicationStream | null = null
-  readonly #queue: ReplicationMessage[] = []
+  readonly #queue: (ReplicationMessage | undefined)[] = []
+  #head = 0
   #queuedBytes = 0
   #paused = false
   #stallTimer: NodeJS.Timeout | null = null
@@ -44,11 +52,26 @@ export class MessageQueue implements StreamConsumer {
 
   /** The oldest message, or null when none is complete. */
   take(): ReplicationMessage | null {
-    const message = this.#queue.shift()
+    const message = this.#queue[this.#head]
     if (message === undefined) return null
-    this.#queuedBytes -= message.dataSize
+    // Not shift(): that moves all that is left, each time.
+    this.#queue[this.#head] = undefined
+    this.#head += 1
+    if (this.#head === this.#queue.length) {
+      this.#queue.length = 0
+      this.#head = 0
+    } else if (this.#head >= COMPACT_FROM && this.#head * 2 >= this.#queue.length) {
+      this.#queue.splice(0, this.#head)
+      this.#head = 0
+    }
+    this.#queuedBytes -= message.dataSize + MESSAGE_OVERHEAD
     this.#adjust()
     return message
+  }
+
+  /** Nothing waits to be taken, whole or in part. */
+  get empty(): boolean {
+    return this.#head === this.#queue.length && this.#header === null
   }
 
   /**
@@ -58,7 +81,7 @@ export class MessageQueue implements StreamConsumer {
    * @throws the signal's reason on abort
    */
   wait(timeoutMs: number, signal?: AbortSignal): Promise<boolean> {
-    if (this.#queue.length > 0 || this.#stream?.outcome != null) return Promise.resolve(true)
+    if (this.#head < this.#queue.length || this.#stream?.outcome != null) return Promise.resolve(true)
     if (signal?.aborted) return Promise.reject(signal.reason)
     return new Promise((resolve, reject) => {
       const done = () => {
@@ -106,11 +129,11 @@ export class MessageQueue implements StreamConsumer {
 
   onXLogDataEnd(): void {
     const { dataStart, walEnd, sendTime } = this.#header!
-    const message = new ReplicationMessage(this.#payload!, dataStart, walEnd, sendTime)
+    const message = new ReplicationMessage(this.#payload!, dataStart, walEnd, sendTime, this.#options.source)
     this.#header = null
     this.#payload = null
     this.#queue.push(message)
-    this.#queuedBytes += message.dataSize
+    this.#queuedBytes += message.dataSize + MESSAGE_OVERHEAD
     this.#adjust()
     this.#wake?.()
   }

@@ -29,3 +29,22 @@ export function quoteLiteral(value: string, what: string): string {
   if (value.includes('\0')) throw new UsageError(`${what} must not contain a NUL byte`)
   return `'${value.replaceAll("'", "''")}'`
 }
+
+/** A value that an output plugin understands. */
+export type PluginOptionValue = string | number | bigint | boolean | null | undefined
+
+/**
+ * Options of an output plugin for START_REPLICATION, with the brackets and a blank in front; nothing
+ * for no options. A value of null or undefined is a name alone.
+ *
+ * @throws UsageError for a name or a value that cannot be quoted
+ */
+export function pluginOptions(options: Readonly<Record<string, PluginOptionValue>>): string {
+  const entries = Object.entries(options)
+  if (entries.length === 0) return ''
+  const texts = entries.map(([name, value]) => {
+    const quoted = quoteIdentifier(name, 'name of a plugin option')
+    return value == null ? quoted : `${quoted} ${quoteLiteral(String(value), `plugin option "${name}"`)}`
+  })
+  return ` (${texts.join(', ')})`
+}

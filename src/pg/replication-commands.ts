@@ -1,6 +1,6 @@
 import { formatLsn, INVALID_LSN, type Lsn, parseLsn } from '../wal/index.js'
 import { ProtocolError, UsageError } from './errors.js'
-import { quoteIdentifier } from './quote.js'
+import { type PluginOptionValue, pluginOptions, quoteIdentifier } from './quote.js'
 import { type RawResult, singleRow } from './simple-query.js'
 
 /**
@@ -128,6 +128,18 @@ export function startPhysicalCommand(start: PhysicalStart): string {
   command += ` ${formatLsn(start.startLsn)}`
   if (start.timeline) command += ` TIMELINE ${checkTimeline(start.timeline)}`
   return command
+}
+
+export interface LogicalStart {
+  readonly slotName: string
+  /** 0: where the slot is. */
+  readonly startLsn: Lsn
+  readonly options?: Readonly<Record<string, PluginOptionValue>>
+}
+
+export function startLogicalCommand(start: LogicalStart): string {
+  const slot = quoteIdentifier(start.slotName, 'replication slot name')
+  return `START_REPLICATION SLOT ${slot} LOGICAL ${formatLsn(start.startLsn)}${pluginOptions(start.options ?? {})}`
 }
 
 /** Where the next timeline begins, sent when the one being streamed has ended. */

@@ -1,7 +1,8 @@
 import { type Lsn, type LsnLike, parseLsn } from '../wal/index.js'
-import { PgError, ServerError, type ServerFields, UsageError } from './errors.js'
-import { terminateFrame } from './frontend.js'
+import { type CommandOptions, Connection } from './connection.js'
+import { ServerError, UsageError } from './errors.js'
 import type { MessageQueue } from './message-queue.js'
+import { openStream, type StreamOptions, type StreamPlan } from './open-stream.js'
 import {
   type CreatedSlot,
   createPhysicalSlotCommand,
@@ -19,15 +20,10 @@ import {
 } from './replication-commands.js'
 import type { ReplicationMessage } from './replication-message.js'
 import type { ReplicationStream } from './replication-stream.js'
-import type { Session } from './session.js'
-import { type RawResult, refuseWhileStreaming, simpleQuery, singleRow } from './simple-query.js'
+import type { ReplicationType } from './replication-type.js'
+import { refuseWhileStreaming, singleRow } from './simple-query.js'
 import type { EndOfStream } from './stream-contract.js'
 import { streamToSink, type WalSink } from './wal-sink.js'
-
-export interface CommandOptions {
-  /** Aborting destroys the connection: the server would go on with the command. */
-  readonly signal?: AbortSignal
-}
 
 export interface CreateSlotOptions extends CommandOptions {
   readonly temporary?: boolean
@@ -63,43 +59,24 @@ export class ReplicationEnded extends Error {
 const DEFAULT_STATUS_INTERVAL_MS = 10_000
 export const DEFAULT_DRAIN_TIMEOUT_MS = 5_000
 
+export type StartResult =
+  | { readonly kind: 'streaming'; readonly startLsn: Lsn; readonly timeline: number | null }
+  /** The timeline ends exactly where the stream was to begin: there is nothing to stream. */
+  | { readonly kind: 'ended'; readonly end: EndOfStream }
+
 /**
  * A session in a walsender: commands, then at most one stream at a time.
  *
- * Failures reject the call that meets them; there is no 'error' event to forget. After a
- * stream has ended cleanly (also at the end of a timeline) the connection takes commands again.
+ * After a stream has ended cleanly (also at the end of a timeline) the connection takes commands again.
  */
-export abstract class ReplicationConnection implements AsyncDisposable {
-  protected readonly session: Session
-  protected readonly onNotice: ((notice: ServerFields) => void) | undefined
+export abstract class ReplicationConnection<
+  Payload extends Buffer | string = Buffer | string,
+> extends Connection {
+  abstract readonly replicationType: ReplicationType
   protected stream: ReplicationStream | null = null
   protected queue: MessageQueue | null = null
-  protected statusIntervalMs = DEFAULT_STATUS_INTERVAL_MS
+  #statusIntervalMs = DEFAULT_STATUS_INTERVAL_MS
   #reading = false
-  #closed = false
-
-  protected constructor(session: Session, onNotice?: (notice: ServerFields) => void) {
-    this.session = session
-    this.onNotice = onNotice
-  }
-
-  /** Settings the server reported, e.g. `server_version`. */
-  get parameters(): ReadonlyMap<string, string> {
-    return this.session.parameters
-  }
-
-  /** As PQserverVersion has it: 180004 for 18.4. */
-  get serverVersion(): number {
-    return this.session.serverVersion
-  }
-
-  get backendPid(): number {
-    return this.session.backendPid
-  }
-
-  get closed(): boolean {
-    return this.#closed || this.session.wire.failure !== null
-  }
 
   get streaming(): boolean {
     return this.stream !== null && this.stream.outcome === null
@@ -164,15 +141,15 @@ export abstract class ReplicationConnection implements AsyncDisposable {
    * @returns null when none came within the timeout
    * @throws ReplicationEnded after the last message of a stream that ended well; else what broke it
    */
-  async readReplicationMessage(options: ReadOptions = {}): Promise<ReplicationMessage | null> {
+  async readReplicationMessage(options: ReadOptions = {}): Promise<ReplicationMessage<Payload> | null> {
     const { queue, stream } = this.#current()
     if (this.#reading) throw new UsageError('another read of this stream is under way')
     this.#reading = true
     try {
-      const message = queue.take()
+      const message = queue.take() as ReplicationMessage<Payload> | null
       if (message !== null) return message
-      if (!(await queue.wait(options.timeoutMs ?? this.statusIntervalMs, options.signal))) return null
-      const next = queue.take()
+      if (!(await queue.wait(options.timeoutMs ?? this.#statusIntervalMs, options.signal))) return null
+      const next = queue.take() as ReplicationMessage<Payload> | null
       if (next !== null) return next
       const { outcome } = stream
       if (outcome === null) return null
@@ -183,12 +160,12 @@ export abstract class ReplicationConnection implements AsyncDisposable {
   }
 
   /** The next message if one is complete; never waits. Null also at the end of the stream. */
-  tryReadMessage(): ReplicationMessage | null {
-    return this.#current().queue.take()
+  tryReadMessage(): ReplicationMessage<Payload> | null {
+    return this.#current().queue.take() as ReplicationMessage<Payload> | null
   }
 
   /** Waits until a read would not wait: true for a message or the end, false at the timeout. */
-  waitReadable(timeoutMs = this.statusIntervalMs, signal?: AbortSignal): Promise<boolean> {
+  waitReadable(timeoutMs = this.#statusIntervalMs, signal?: AbortSignal): Promise<boolean> {
     return this.#current().queue.wait(timeoutMs, signal)
   }
 
@@ -196,7 +173,7 @@ export abstract class ReplicationConnection implements AsyncDisposable {
    * Messages until the stream ends well (`endOfStream` then says how); rejects when it does not.
    * Leaving the loop early ends the stream; the connection can be used again.
    */
-  async *[Symbol.asyncIterator](): AsyncGenerator<ReplicationMessage, EndOfStream | undefined> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<ReplicationMessage<Payload>, EndOfStream | undefined> {
     try {
       for (;;) {
         const message = await this.readReplicationMessage()
@@ -287,36 +264,34 @@ export abstract class ReplicationConnection implements AsyncDisposable {
   }
 
   /** Says goodbye and closes; a running stream is ended first. Never throws, never takes long. */
-  async close(): Promise<void> {
-    if (this.#closed) return
-    if (this.streaming) await this.stopReplication()
-    this.#closed = true
-    const { wire, transport } = this.session
-    if (wire.failure === null) {
-      wire.send(terminateFrame())
-      transport.end()
-    }
-    await transport.waitClosed(2_000)
+  override async close(): Promise<void> {
+    if (this.streaming && !this.closed) await this.stopReplication()
+    await super.close()
   }
 
-  /** Drops the connection without a word. */
-  destroy(): void {
-    this.#closed = true
-    this.session.transport.destroy()
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close()
-  }
-
-  /** Runs one command of the walsender's grammar. */
-  protected async command(sql: string, options: CommandOptions = {}): Promise<RawResult[]> {
+  protected override refuseCommand(): void {
+    super.refuseCommand()
     refuseWhileStreaming(this.streaming)
-    if (this.#closed) throw new PgError('the connection is closed', { code: 'PG_CLOSED' })
-    return simpleQuery(this.session.wire, sql, {
-      signal: options.signal,
-      onNotice: this.onNotice,
-      onParameter: (name, value) => this.session.parameters.set(name, value),
+  }
+
+  /** Starts the stream that was planned. */
+  protected async openStream(
+    plan: StreamPlan & { readonly timeline?: number },
+    options: StreamOptions,
+  ): Promise<StartResult> {
+    return this.inTurn(async () => {
+      if (plan.kind === 'logical' && this.stream?.stopped) {
+        // The walsender keeps its marks of the last CopyDone and would end the new stream at once.
+        throw new UsageError('a logical stream cannot be started where another one was stopped', {
+          hint: 'the server can only do it on a new connection; commands go on working here',
+        })
+      }
+      const opened = await openStream(this.session.wire, plan, options, this.onNotice)
+      if (opened.kind === 'ended') return opened
+      this.#statusIntervalMs = plan.statusIntervalMs > 0 ? plan.statusIntervalMs : DEFAULT_STATUS_INTERVAL_MS
+      this.stream = opened.stream
+      this.queue = opened.queue
+      return { kind: 'streaming', startLsn: plan.startLsn, timeline: plan.timeline ?? null }
     })
   }
 

@@ -32,6 +32,8 @@ export class ReplicationStream implements CopyStreamHandler {
   #position: Lsn
   #received: Lsn
   #serverEnd: Lsn = INVALID_LSN
+  /** How far the server had sent, from its last keepalive. Logical streams only. */
+  #sentEnd: Lsn = INVALID_LSN
   readonly #positions = new StandbyPositions()
   #lastSentAt = performance.now()
   #lastReceivedAt = performance.now()
@@ -77,12 +79,17 @@ export class ReplicationStream implements CopyStreamHandler {
     return this.#outcome
   }
 
+  /** Both sides have said CopyDone, or this one has. */
+  get stopped(): boolean {
+    return this.#copyDoneSent
+  }
+
   /** End of what has been received, or the start position before anything was. */
   get received(): Lsn {
     return this.#received
   }
 
-  /** The furthest end of WAL the server has told of. */
+  /** The furthest end of WAL the server has told of, whether it was sent or not. */
   get serverEnd(): Lsn {
     return this.#serverEnd
   }
@@ -122,7 +129,8 @@ export class ReplicationStream implements CopyStreamHandler {
    *   remove WAL that nobody has
    */
   sendFeedback(feedback: Feedback): void {
-    this.#positions.advance(feedback, lsnMax(this.#received, this.#serverEnd))
+    // What the server calls its end in a data message is what it has, not what it has sent.
+    this.#positions.advance(feedback, lsnMax(this.#received, this.#sentEnd))
     if (feedback.force || feedback.replyRequested) this.#sendStatus(feedback.replyRequested ?? false)
   }
 
@@ -158,7 +166,9 @@ export class ReplicationStream implements CopyStreamHandler {
   onXLogData(dataStart: Lsn, walEnd: Lsn, sendTime: bigint, payloadLength: number): void {
     this.#heard()
     if (this.#options.kind === 'physical') {
-      if (dataStart !== this.#received && !this.#copyDoneSent) {
+      // A start that was left to the server is where its first message begins.
+      const expected = this.#received === INVALID_LSN ? dataStart : this.#received
+      if (dataStart !== expected && !this.#copyDoneSent) {
         throw new ProtocolError(
           `received WAL at ${formatLsn(dataStart)}, expected ${formatLsn(this.#received)}`,
           {
@@ -193,6 +203,9 @@ export class ReplicationStream implements CopyStreamHandler {
   onKeepalive(walEnd: Lsn, _sendTime: bigint, replyRequested: boolean): void {
     this.#heard()
     this.#serverEnd = lsnMax(this.#serverEnd, walEnd)
+    // Up to here there was nothing else to send. In a physical stream every byte is sent, so it says no more
+    // than the bytes do.
+    if (this.#options.kind === 'logical') this.#sentEnd = lsnMax(this.#sentEnd, walEnd)
     // One answer is for all questions that come until it is there.
     const asked = replyRequested && !this.#answering
     const settled = this.#consumer.onKeepalive(walEnd, asked)
@@ -293,6 +306,7 @@ export class ReplicationStream implements CopyStreamHandler {
         // A server that shuts down ends the copy without CopyDone, then closes the line.
         this.#wire.endStream()
         this.#settle({ end: { reason: 'server-shutdown' } })
+        this.#wire.transport.destroy()
         break
       case 'error':
         if (message.error.fatal) {
@@ -315,9 +329,10 @@ export class ReplicationStream implements CopyStreamHandler {
   #finish(error: Error | null): void {
     if (this.#finishing) return
     this.#finishing = true
-    this.#wire.endStream()
+    this.#wire.endIntercept()
     readResults(this.#wire, { onNotice: this.#options.onNotice }).then(
       (outcome) => {
+        this.#wire.endStream()
         if (error !== null) return this.#settle({ error })
         const row =
           outcome.kind === 'results'
@@ -330,7 +345,10 @@ export class ReplicationStream implements CopyStreamHandler {
           this.#settle({ error: cause as Error })
         }
       },
-      (cause) => this.#settle({ error: error ?? cause }),
+      (cause) => {
+        this.#wire.endStream()
+        this.#settle({ error: error ?? cause })
+      },
     )
   }
 

@@ -49,7 +49,7 @@ export async function streamToSink(
     onReadEnd: () => sink.onReadEnd?.(),
   }
   for (let message = queue.take(); message !== null; message = queue.take()) {
-    const settled = sink.onWal(message.dataStart, message.payload)
+    const settled = sink.onWal(message.dataStart, message.bytes)
     if (settled !== undefined) track(settled, () => {})
   }
   const { unfinished } = queue

@@ -157,12 +157,20 @@ export class Wire {
     if (this.#interceptor === onMessage && this.#failure !== null) onFailure(this.#failure)
   }
 
+  /**
+   * Messages go to `next` again, CopyData still to the stream: a logical walsender that was told to stop
+   * agrees at once, and then sends the rest of what it was at.
+   */
+  endIntercept(): void {
+    this.#interceptor = null
+    this.#onFailure = null
+  }
+
   /** Back to `next` and whole frames. */
   endStream(): void {
     this.#splitter.stream = null
     this.#streamWhenStarted = null
-    this.#interceptor = null
-    this.#onFailure = null
+    this.endIntercept()
   }
 
   #onFrame(type: number, frame: Buffer): void {

@@ -52,7 +52,7 @@ export async function expectServersBytes(
   server: PostgresServer,
   timeline = 1,
 ): Promise<void> {
-  const received = Buffer.concat(messages.map(({ payload }) => payload))
+  const received = Buffer.concat(messages.map(({ bytes }) => bytes))
   for (let offset = 0; offset < received.length; ) {
     const lsn = lsnAdd(messages[0]!.dataStart, offset)
     const start = Number(lsn - segmentFloor(lsn, SEGMENT_SIZE))

@@ -161,8 +161,10 @@ describe('the end', () => {
     await walsender.until(() => walsender.copyDones === 1)
     walsender.send(
       backend.xlogData(START + 10n, bytes(5000)),
-      backend.keepalive(START, true),
       backend.copyDone(),
+      // A logical walsender agrees first and sends the rest of its transaction then.
+      backend.xlogData(START + 5010n, bytes(5000)),
+      backend.keepalive(START, true),
       endOfCopy,
     )
     expect(await stopping).toEqual({ reason: 'client' })
@@ -388,8 +390,9 @@ describe('start positions', () => {
       startLsn: 0x3000000n,
       timeline: 4,
     })
-    expect(walsender.queries.slice(-2)).toEqual([
+    expect(walsender.queries.slice(-3)).toEqual([
       'READ_REPLICATION_SLOT "Mixed-Case"',
+      'SHOW wal_sender_timeout',
       'START_REPLICATION SLOT "Mixed-Case" 0/3000000 TIMELINE 4',
     ])
   })
