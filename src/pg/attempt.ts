@@ -3,6 +3,7 @@ import { serialize } from 'pg-protocol'
 import { abortable } from './address-lookup.js'
 import { Authentication, type Credentials } from './authentication.js'
 import { ConnectionFailedError, ConnectionLostError, type ServerFields } from './errors.js'
+import { cancelFrame } from './frontend.js'
 import { openTransport, type TransportProgress, type TransportRequest } from './open-transport.js'
 import { parseServerVersion, type Session } from './session.js'
 import { clientCertificateProblem, serverCertificate, type TlsPlan } from './tls-session.js'
@@ -101,6 +102,8 @@ async function startUp(
           serverVersion: parseServerVersion(settings.get('server_version') ?? ''),
           backendPid,
           backendKey,
+          cancel: (cancelSignal) =>
+            sendCancel({ ...input, signal: cancelSignal }, transport, cancelFrame(backendPid, backendKey)),
           host: entry.host === '' ? entry.hostaddr : entry.host,
           port: String(entry.port),
           user: parameters.user,
@@ -115,6 +118,24 @@ async function startUp(
           context: { message: message.name },
         })
     }
+  }
+}
+
+/** The server closes the line once it has acted on the request, and answers nothing. */
+async function sendCancel(request: TransportRequest, session: Transport, frame: Buffer): Promise<void> {
+  const encryption = session.encrypted ? 'required' : 'plain'
+  const { transport } = await openTransport(
+    { ...request, encryption },
+    { encrypted: false, handshakeFailed: false },
+  )
+  const stop = () => transport.destroy()
+  request.signal.addEventListener('abort', stop, { once: true })
+  try {
+    transport.write(frame)
+    await new Promise<void>((resolve) => transport.start({ onBytes() {}, onClose: () => resolve() }))
+  } finally {
+    request.signal.removeEventListener('abort', stop)
+    transport.destroy()
   }
 }
 

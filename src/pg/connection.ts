@@ -1,4 +1,6 @@
+import type { CommandOptions } from './command-options.js'
 import type { ConnectOptions } from './connect-options.js'
+import { Cursor } from './cursor.js'
 import { PgError, type ServerFields } from './errors.js'
 import { terminateFrame } from './frontend.js'
 import { openSession } from './open-session.js'
@@ -6,10 +8,7 @@ import type { Session } from './session.js'
 import { type RawResult, simpleQuery } from './simple-query.js'
 import { type QueryResult, queryResult, type SqlValue } from './sql-values.js'
 
-export interface CommandOptions {
-  /** Aborting destroys the connection: the server would go on with the command. */
-  readonly signal?: AbortSignal
-}
+const CANCEL_TIMEOUT_MS = 5_000
 
 /**
  * A session with a server. This class by itself is an ordinary one, for SQL over the simple query
@@ -80,6 +79,21 @@ export class Connection implements AsyncDisposable {
     return queryResult<Row>((await this.command(sql, options)).at(-1))
   }
 
+  /** A cursor: commands one at a time, and the rows of the last one by position. */
+  cursor(): Cursor {
+    return new Cursor((sql, options) => this.command(sql, options))
+  }
+
+  /**
+   * Asks the server to cancel the command that runs now; that command then rejects with 57014. Nothing
+   * happens when none runs.
+   *
+   * @throws ConnectionFailedError when the server cannot be reached
+   */
+  async cancel(): Promise<void> {
+    await this.session.cancel(AbortSignal.timeout(CANCEL_TIMEOUT_MS))
+  }
+
   /** Says goodbye and closes. Never throws, never takes long. */
   async close(): Promise<void> {
     if (this.#closed) return
@@ -104,13 +118,19 @@ export class Connection implements AsyncDisposable {
 
   /** Runs one command when those before it are through. */
   protected command(sql: string, options: CommandOptions = {}): Promise<RawResult[]> {
-    return this.inTurn(() =>
-      simpleQuery(this.session.wire, sql, {
-        signal: options.signal,
-        onNotice: this.onNotice,
-        onParameter: (name, value) => this.session.parameters.set(name, value),
-      }),
-    )
+    return this.inTurn(async () => {
+      try {
+        return await simpleQuery(this.session.wire, sql, {
+          signal: options.signal,
+          onNotice: this.onNotice,
+          onParameter: (name, value) => this.session.parameters.set(name, value),
+        })
+      } catch (error) {
+        // A slot that is being made waits for old transactions, and does not notice that its client is gone.
+        if (options.signal?.aborted) this.cancel().catch(() => {})
+        throw error
+      }
+    })
   }
 
   /** One exchange at a time: two on one wire would take each other's answers. */

@@ -23,6 +23,16 @@ export function terminateFrame(): Buffer {
   return serialize.end()
 }
 
+/** A CancelRequest, sent in place of a start-up packet. PostgreSQL chapter 54.7. */
+export function cancelFrame(backendPid: number, backendKey: Buffer): Buffer {
+  const frame = Buffer.alloc(12 + backendKey.length)
+  frame.writeUInt32BE(frame.length, 0)
+  frame.writeUInt32BE(80877102, 4)
+  frame.writeInt32BE(backendPid, 8)
+  backendKey.copy(frame, 12)
+  return frame
+}
+
 /** What a standby status update says. PostgreSQL chapter 54.4, "Standby status update". */
 export interface StandbyStatus {
   readonly write: Lsn

@@ -1,6 +1,8 @@
+export type { CommandOptions } from './command-options.js'
 export { type ConnectionFactory, connect } from './connect.js'
 export type { ConnectOptions } from './connect-options.js'
-export { type CommandOptions, Connection } from './connection.js'
+export { Connection } from './connection.js'
+export { Cursor } from './cursor.js'
 export {
   ConnectionFailedError,
   ConnectionLostError,
@@ -13,12 +15,12 @@ export {
   UsageError,
   WalRemovedError,
 } from './errors.js'
-export { LogicalReplicationConnection, type StartLogicalOptions } from './logical-replication-connection.js'
+export type { StartExpertOptions } from './expert-plan.js'
+export type { StartLogicalOptions } from './logical-plan.js'
+export { LogicalReplicationConnection } from './logical-replication-connection.js'
 export type { StreamOptions } from './open-stream.js'
-export {
-  PhysicalReplicationConnection,
-  type StartPhysicalOptions,
-} from './physical-replication-connection.js'
+export type { StartPhysicalOptions } from './physical-plan.js'
+export { PhysicalReplicationConnection } from './physical-replication-connection.js'
 export type { PluginOptionValue } from './quote.js'
 export type {
   CreatedSlot,
@@ -28,15 +30,18 @@ export type {
   TimelineHistory,
 } from './replication-commands.js'
 export {
-  type CreateSlotOptions,
-  type FeedbackOptions,
+  type ConsumeOptions,
   type ReadOptions,
   ReplicationConnection,
   ReplicationEnded,
   type StartResult,
 } from './replication-connection.js'
-export { ReplicationMessage } from './replication-message.js'
+export { ReplicationCursor, type StartOptions } from './replication-cursor.js'
+export { type MessageCursor, ReplicationMessage } from './replication-message.js'
 export { REPLICATION_LOGICAL, REPLICATION_PHYSICAL, type ReplicationType } from './replication-type.js'
+export type { CreateSlotOptions } from './slot-commands.js'
+export type { DropSlotOptions } from './slots.js'
 export type { Column, QueryResult, SqlTuple, SqlValue } from './sql-values.js'
-export type { EndOfStream } from './stream-contract.js'
+export { StopReplication } from './stop-replication.js'
+export type { EndOfStream, FeedbackOptions } from './stream-contract.js'
 export type { WalSink } from './wal-sink.js'

@@ -1,10 +1,10 @@
 import { INVALID_LSN, type Lsn, type LsnLike, parseLsn } from '../wal/index.js'
-import type { CommandOptions } from './connection.js'
+import type { CommandOptions } from './command-options.js'
 import { ProtocolError, type ServerFields, UsageError } from './errors.js'
 import { queryFrame } from './frontend.js'
 import { MessageQueue } from './message-queue.js'
-import { parseNextTimeline } from './replication-commands.js'
-import type { MessageSource } from './replication-message.js'
+import { parseDurationMs, parseNextTimeline } from './replication-commands.js'
+import { type MessageCursor, type MessageText, PLAIN_BYTES } from './replication-message.js'
 import { ReplicationStream } from './replication-stream.js'
 import { readResults } from './simple-query.js'
 import type { EndOfStream } from './stream-contract.js'
@@ -23,6 +23,11 @@ export interface StreamOptions extends CommandOptions {
   readonly stallTimeoutMs?: number
   /** Milliseconds of silence before asking the server for a sign of life. Default: twice wal_sender_timeout, at least 60 000. */
   readonly pingTimeoutMs?: number
+  /**
+   * Logical streams: while everything is acknowledged, the flush position follows the server's keepalives,
+   * so that a quiet table does not hold back the WAL of the whole cluster. Default true.
+   */
+  readonly advanceOnKeepalive?: boolean
   readonly onWarning?: (text: string) => void
 }
 
@@ -32,12 +37,15 @@ export interface StreamPlan {
   readonly command: string
   /** 0 when it is the server that decides. */
   readonly startLsn: Lsn
+  /** Of a physical stream; absent = the server's current one. */
+  readonly timeline?: number
   /** In milliseconds; 0 sends none on our own account. */
   readonly statusIntervalMs: number
   /** The server's wal_sender_timeout in milliseconds; 0 when off. */
   readonly senderTimeoutMs: number
   readonly initialFeedback?: { readonly writeLsn?: LsnLike; readonly flushLsn?: LsnLike }
-  readonly source?: MessageSource
+  /** How the payload is read as text, and whether `payload` is that text. */
+  readonly text?: MessageText
 }
 
 export type OpenedStream =
@@ -58,15 +66,21 @@ export async function openStream(
   wire: Wire,
   plan: StreamPlan,
   options: StreamOptions,
+  cursor: MessageCursor | null,
   onNotice?: (notice: ServerFields) => void,
 ): Promise<OpenedStream> {
   const { kind, senderTimeoutMs, statusIntervalMs } = plan
-  const queue = new MessageQueue({
+  const queue: MessageQueue = new MessageQueue({
     highWaterMark: options.highWaterMark ?? 1024 * 1024,
     stallTimeoutMs: options.stallTimeoutMs ?? (kind === 'physical' ? 60_000 : 600_000),
-    source: plan.source,
+    source: {
+      text: plan.text ?? PLAIN_BYTES,
+      cursor,
+      acknowledge: (message) =>
+        stream.sendFeedback({ flushLsn: kind === 'physical' ? message.dataEnd : message.dataStart }),
+    },
   })
-  const stream = new ReplicationStream(
+  const stream: ReplicationStream = new ReplicationStream(
     wire,
     {
       kind,
@@ -75,6 +89,7 @@ export async function openStream(
         senderTimeoutMs > 0 ? Math.min(statusIntervalMs, senderTimeoutMs / 3) : statusIntervalMs,
       senderTimeoutMs,
       pingTimeoutMs: options.pingTimeoutMs ?? Math.max(60_000, 2 * senderTimeoutMs),
+      advanceOnKeepalive: options.advanceOnKeepalive ?? true,
       onWarning: options.onWarning,
       onNotice,
     },
@@ -122,4 +137,12 @@ export function statusIntervalMs(seconds: number | undefined, least: 0 | 1): num
 /** Where a caller wants to start; 0 = it is not said. */
 export function startPosition(lsn: LsnLike | undefined): Lsn {
   return lsn === undefined ? INVALID_LSN : parseLsn(lsn)
+}
+
+/** The server's wal_sender_timeout in milliseconds; 0 when off or not understood. */
+export async function senderTimeoutMs(
+  connection: { show(name: string, options?: CommandOptions): Promise<string> },
+  signal?: AbortSignal,
+): Promise<number> {
+  return parseDurationMs(await connection.show('wal_sender_timeout', { signal })) ?? 0
 }

@@ -1,23 +1,11 @@
-import { INVALID_LSN, type Lsn, type LsnLike, segmentFloor } from '../wal/index.js'
+import type { CommandOptions } from './command-options.js'
 import type { ConnectOptions } from './connect-options.js'
-import type { CommandOptions } from './connection.js'
-import { ProtocolError } from './errors.js'
 import { openSession } from './open-session.js'
-import { type StreamOptions, startPosition, statusIntervalMs } from './open-stream.js'
-import { parseSegmentSize, startPhysicalCommand } from './replication-commands.js'
-import { type FeedbackOptions, ReplicationConnection, type StartResult } from './replication-connection.js'
+import { physicalPlan, type StartPhysicalOptions } from './physical-plan.js'
+import { parseSegmentSize } from './replication-commands.js'
+import { ReplicationConnection, type StartResult } from './replication-connection.js'
+import { ReplicationCursor } from './replication-cursor.js'
 import { REPLICATION_PHYSICAL } from './replication-type.js'
-
-export interface StartPhysicalOptions extends StreamOptions {
-  readonly slotName?: string
-  /** Absent or 0: the slot's restart position, else the server's, rounded down to a segment start. */
-  readonly startLsn?: LsnLike
-  readonly timeline?: number
-  /** Seconds between statuses. Default 10; 0 sends none on our own account. */
-  readonly statusInterval?: number
-  /** Positions to report from the first status on. */
-  readonly initialFeedback?: Pick<FeedbackOptions, 'writeLsn' | 'flushLsn'>
-}
 
 /**
  * A connection for physical replication: WAL as it is on the server's disk.
@@ -35,6 +23,10 @@ export class PhysicalReplicationConnection extends ReplicationConnection<Buffer>
     return new PhysicalReplicationConnection(await openSession(options, 'true'), options.onNotice)
   }
 
+  override cursor(): ReplicationCursor {
+    return new ReplicationCursor(this, this.cursorDoor())
+  }
+
   /** The cluster's WAL segment size in bytes; null when the server's answer is not understood. */
   async segmentSize(options?: CommandOptions): Promise<number | null> {
     return parseSegmentSize(await this.show('wal_segment_size', options))
@@ -48,44 +40,6 @@ export class PhysicalReplicationConnection extends ReplicationConnection<Buffer>
    */
   async startReplication(options: StartPhysicalOptions = {}): Promise<StartResult> {
     this.refuseCommand()
-    const { signal, slotName } = options
-    const intervalMs = statusIntervalMs(options.statusInterval, 0)
-    const { startLsn, timeline } = await this.#resolveStart(options)
-    return this.openStream(
-      {
-        kind: 'physical',
-        command: startPhysicalCommand({ slotName, startLsn, timeline }),
-        startLsn,
-        timeline,
-        statusIntervalMs: intervalMs,
-        senderTimeoutMs: await this.senderTimeoutMs({ signal }),
-        initialFeedback: options.initialFeedback,
-      },
-      options,
-    )
-  }
-
-  async #resolveStart(
-    options: StartPhysicalOptions,
-  ): Promise<{ startLsn: Lsn; timeline: number | undefined }> {
-    const { signal, slotName } = options
-    const asked = startPosition(options.startLsn)
-    if (asked !== INVALID_LSN) return { startLsn: asked, timeline: options.timeline }
-    const segmentSize = await this.segmentSize({ signal })
-    if (segmentSize === null) throw new ProtocolError('server sent an invalid wal_segment_size')
-    if (slotName && this.serverVersion >= 150000) {
-      const slot = await this.readReplicationSlot(slotName, { signal })
-      if (slot?.restartLsn != null) {
-        return {
-          startLsn: segmentFloor(slot.restartLsn, segmentSize),
-          timeline: options.timeline ?? slot.restartTli ?? undefined,
-        }
-      }
-    }
-    const system = await this.identifySystem({ signal })
-    return {
-      startLsn: segmentFloor(system.xlogPos, segmentSize),
-      timeline: options.timeline ?? system.timeline,
-    }
+    return this.openStream(await physicalPlan(this, options), options)
   }
 }

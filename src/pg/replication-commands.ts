@@ -69,21 +69,6 @@ export function parseTimelineHistory(results: readonly RawResult[]): TimelineHis
   return { fileName, content }
 }
 
-export interface PhysicalSlotOptions {
-  /** Dropped at the end of the session, and on any error in it. */
-  readonly temporary?: boolean
-  /** Hold WAL back from now on, not only from the first use. */
-  readonly reserveWal?: boolean
-}
-
-export function createPhysicalSlotCommand(slotName: string, options: PhysicalSlotOptions = {}): string {
-  let command = `CREATE_REPLICATION_SLOT ${quoteIdentifier(slotName, 'replication slot name')}`
-  if (options.temporary) command += ' TEMPORARY'
-  command += ' PHYSICAL'
-  if (options.reserveWal) command += ' RESERVE_WAL'
-  return command
-}
-
 export interface CreatedSlot {
   readonly slotName: string
   /** 0/0 for physical slots. */
@@ -108,11 +93,6 @@ export function parseCreateReplicationSlot(results: readonly RawResult[]): Creat
     outputPlugin: outputPlugin ?? null,
     created: true,
   }
-}
-
-/** @param wait let the server wait until the slot is free (version 11 and later) */
-export function dropReplicationSlotCommand(slotName: string, wait = false): string {
-  return `DROP_REPLICATION_SLOT ${quoteIdentifier(slotName, 'replication slot name')}${wait ? ' WAIT' : ''}`
 }
 
 export interface PhysicalStart {

@@ -1,15 +1,14 @@
 import { type Lsn, type LsnLike, parseLsn } from '../wal/index.js'
-import { type CommandOptions, Connection } from './connection.js'
-import { ServerError, UsageError } from './errors.js'
+import type { CommandOptions } from './command-options.js'
+import { Connection } from './connection.js'
+import type { RunCommand } from './cursor.js'
+import { UsageError } from './errors.js'
+import { expertPlan, type StartExpertOptions } from './expert-plan.js'
 import type { MessageQueue } from './message-queue.js'
-import { openStream, type StreamOptions, type StreamPlan } from './open-stream.js'
+import { openStream, type StreamOptions, type StreamPlan, statusIntervalMs } from './open-stream.js'
 import {
   type CreatedSlot,
-  createPhysicalSlotCommand,
-  dropReplicationSlotCommand,
   type PhysicalSlot,
-  parseCreateReplicationSlot,
-  parseDurationMs,
   parseIdentifySystem,
   parseReadReplicationSlot,
   parseTimelineHistory,
@@ -18,27 +17,14 @@ import {
   type TimelineHistory,
   timelineHistoryCommand,
 } from './replication-commands.js'
-import type { ReplicationMessage } from './replication-message.js'
+import type { MessageCursor, ReplicationMessage } from './replication-message.js'
 import type { ReplicationStream } from './replication-stream.js'
 import type { ReplicationType } from './replication-type.js'
 import { refuseWhileStreaming, singleRow } from './simple-query.js'
-import type { EndOfStream } from './stream-contract.js'
+import type { CreateSlotOptions } from './slot-commands.js'
+import { createSlot, type DropSlotOptions, dropSlot } from './slots.js'
+import type { EndOfStream, FeedbackOptions, StreamOutcome } from './stream-contract.js'
 import { streamToSink, type WalSink } from './wal-sink.js'
-
-export interface CreateSlotOptions extends CommandOptions {
-  readonly temporary?: boolean
-  readonly reserveWal?: boolean
-  /** A slot of that name is fine as it is. */
-  readonly ifNotExists?: boolean
-}
-
-export interface FeedbackOptions {
-  readonly writeLsn?: LsnLike
-  readonly flushLsn?: LsnLike
-  readonly applyLsn?: LsnLike
-  readonly replyRequested?: boolean
-  readonly force?: boolean
-}
 
 export interface ReadOptions {
   /** Give up with null after this long, in milliseconds. Default: the status interval. */
@@ -59,6 +45,18 @@ export class ReplicationEnded extends Error {
 const DEFAULT_STATUS_INTERVAL_MS = 10_000
 export const DEFAULT_DRAIN_TIMEOUT_MS = 5_000
 
+export interface ConsumeOptions {
+  /** Seconds between statuses from here on, at least 1. */
+  readonly keepaliveInterval?: number
+  readonly signal?: AbortSignal
+}
+
+/** The way from a cursor into its connection. */
+export interface CursorDoor {
+  readonly command: RunCommand
+  openStream(plan: StreamPlan, options: StreamOptions, cursor: MessageCursor): Promise<StartResult>
+}
+
 export type StartResult =
   | { readonly kind: 'streaming'; readonly startLsn: Lsn; readonly timeline: number | null }
   /** The timeline ends exactly where the stream was to begin: there is nothing to stream. */
@@ -77,6 +75,7 @@ export abstract class ReplicationConnection<
   protected queue: MessageQueue | null = null
   #statusIntervalMs = DEFAULT_STATUS_INTERVAL_MS
   #reading = false
+  #consuming = false
 
   get streaming(): boolean {
     return this.stream !== null && this.stream.outcome === null
@@ -110,29 +109,24 @@ export abstract class ReplicationConnection<
     return parseTimelineHistory(await this.command(timelineHistoryCommand(timeline), options))
   }
 
-  /** CREATE_REPLICATION_SLOT ... PHYSICAL. */
-  async createReplicationSlot(name: string, options: CreateSlotOptions = {}): Promise<CreatedSlot> {
-    try {
-      return parseCreateReplicationSlot(await this.command(createPhysicalSlotCommand(name, options), options))
-    } catch (error) {
-      if (options.ifNotExists && error instanceof ServerError && error.sqlState === '42710') {
-        return {
-          slotName: name,
-          consistentPoint: 0n as Lsn,
-          snapshotName: null,
-          outputPlugin: null,
-          created: false,
-        }
-      }
-      throw error
-    }
+  /**
+   * CREATE_REPLICATION_SLOT, by default of the connection's own type.
+   *
+   * @throws UsageError for options that do not go together, or that the server's version lacks
+   * @throws ServerError when it refuses: the name is taken (42710), no slot is free (53400), ...
+   */
+  createReplicationSlot(name: string, options: CreateSlotOptions = {}): Promise<CreatedSlot> {
+    return createSlot((sql, rest) => this.command(sql, rest), this, name, options)
   }
 
-  /** DROP_REPLICATION_SLOT. While streaming, the stream is ended first: it may be what holds the slot. */
-  async dropReplicationSlot(name: string, options: CommandOptions & { wait?: boolean } = {}): Promise<void> {
-    const command = dropReplicationSlotCommand(name, options.wait)
+  /**
+   * DROP_REPLICATION_SLOT. While streaming, the stream is ended first: it may be what holds the slot.
+   *
+   * @throws ServerError when the slot is in use (55006) or missing (42704)
+   */
+  async dropReplicationSlot(name: string, options: DropSlotOptions = {}): Promise<void> {
     if (this.streaming) await this.stopReplication()
-    await this.command(command, options)
+    await dropSlot((sql, rest) => this.command(sql, rest), this, name, options)
   }
 
   /**
@@ -151,17 +145,23 @@ export abstract class ReplicationConnection<
       if (!(await queue.wait(options.timeoutMs ?? this.#statusIntervalMs, options.signal))) return null
       const next = queue.take() as ReplicationMessage<Payload> | null
       if (next !== null) return next
-      const { outcome } = stream
-      if (outcome === null) return null
-      throw 'error' in outcome ? outcome.error : new ReplicationEnded(outcome.end)
+      if (stream.outcome === null) return null
+      throw endOf(stream.outcome)
     } finally {
       this.#reading = false
     }
   }
 
-  /** The next message if one is complete; never waits. Null also at the end of the stream. */
+  /**
+   * The next message if one is complete; never waits.
+   *
+   * @throws what readReplicationMessage throws at the end: else a loop around `waitReadable` would spin
+   */
   tryReadMessage(): ReplicationMessage<Payload> | null {
-    return this.#current().queue.take() as ReplicationMessage<Payload> | null
+    const { queue, stream } = this.#current()
+    const message = queue.take() as ReplicationMessage<Payload> | null
+    if (message === null && stream.outcome !== null) throw endOf(stream.outcome)
+    return message
   }
 
   /** Waits until a read would not wait: true for a message or the end, false at the timeout. */
@@ -169,14 +169,23 @@ export abstract class ReplicationConnection<
     return this.#current().queue.wait(timeoutMs, signal)
   }
 
+  /** Messages until the stream ends: `messages()` without a signal. */
+  [Symbol.asyncIterator](): AsyncGenerator<ReplicationMessage<Payload>, EndOfStream> {
+    return this.messages()
+  }
+
   /**
-   * Messages until the stream ends well (`endOfStream` then says how); rejects when it does not.
-   * Leaving the loop early ends the stream; the connection can be used again.
+   * Messages until the stream ends well (`endOfStream` then says how); rejects when it does not, and with
+   * the signal's reason on abort. Leaving the loop, in whatever way, ends the stream; the connection takes
+   * commands again.
    */
-  async *[Symbol.asyncIterator](): AsyncGenerator<ReplicationMessage<Payload>, EndOfStream | undefined> {
+  async *messages(
+    options: { readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<ReplicationMessage<Payload>, EndOfStream> {
     try {
       for (;;) {
-        const message = await this.readReplicationMessage()
+        options.signal?.throwIfAborted()
+        const message = await this.readReplicationMessage(options)
         if (message !== null) yield message
       }
     } catch (error) {
@@ -184,6 +193,41 @@ export abstract class ReplicationConnection<
       throw error
     } finally {
       if (this.streaming) await this.stopReplication()
+    }
+  }
+
+  /**
+   * Calls `consume` for each message, and waits for it before the next, until the stream ends. Statuses go
+   * out meanwhile, however long it takes.
+   *
+   * What `consume` throws comes out of here as it is, a `StopReplication` too, and the stream goes on: it
+   * can be consumed further, or stopped.
+   *
+   * @returns how the stream ended
+   * @throws the signal's reason on abort; the stream is stopped then
+   */
+  async consumeStream(
+    consume: (message: ReplicationMessage<Payload>) => void | Promise<void>,
+    options: ConsumeOptions = {},
+  ): Promise<EndOfStream> {
+    const { stream } = this.#current()
+    if (this.#consuming) throw new UsageError('consumeStream cannot be used inside of itself')
+    if (options.keepaliveInterval !== undefined)
+      stream.setStatusInterval(statusIntervalMs(options.keepaliveInterval, 1))
+    const { signal } = options
+    this.#consuming = true
+    try {
+      for (;;) {
+        signal?.throwIfAborted()
+        const message = await this.readReplicationMessage({ signal })
+        if (message !== null) await consume(message)
+      }
+    } catch (error) {
+      if (error instanceof ReplicationEnded) return error.end
+      if (signal?.aborted && this.streaming) await this.stopReplication()
+      throw error
+    } finally {
+      this.#consuming = false
     }
   }
 
@@ -210,8 +254,8 @@ export abstract class ReplicationConnection<
     this.#current().stream.sendFeedback({
       writeLsn: lsn(feedback.writeLsn),
       flushLsn: lsn(feedback.flushLsn),
-      applyLsn: lsn(feedback.applyLsn),
-      replyRequested: feedback.replyRequested,
+      applyLsn: lsn(feedback.applyLsn ?? feedback.appliedLsn),
+      replyRequested: feedback.replyRequested ?? feedback.reply,
       force: feedback.force,
     })
   }
@@ -256,6 +300,16 @@ export abstract class ReplicationConnection<
     return this.stream?.lastFeedback ?? null
   }
 
+  /** When anything last came from the server or went to it in this stream, or null. */
+  get ioTimestamp(): Date | null {
+    return this.stream?.lastExchange ?? null
+  }
+
+  /** The socket's file descriptor, for tools that want one; -1 where Node.js hides it. */
+  fileno(): number {
+    return this.session.transport.fileDescriptor
+  }
+
   /** Ends the stream and waits until the server agreed, or destroys the connection after the timeout. */
   async stopReplication(options: { drainTimeoutMs?: number } = {}): Promise<EndOfStream> {
     const { stream, queue } = this.#current()
@@ -274,10 +328,32 @@ export abstract class ReplicationConnection<
     refuseWhileStreaming(this.streaming)
   }
 
+  /**
+   * Starts a stream with a command of the caller's own, for options that are not known here.
+   *
+   * @param command a whole START_REPLICATION, which nobody checks
+   */
+  async startReplicationExpert(command: string, options: StartExpertOptions = {}): Promise<StartResult> {
+    this.refuseCommand()
+    return this.openStream(await expertPlan(this, command, options), options)
+  }
+
+  /** What cursors of this connection go through. */
+  protected cursorDoor(): CursorDoor {
+    return {
+      command: (sql, options) => this.command(sql, options),
+      openStream: (plan, options, cursor) => {
+        this.refuseCommand()
+        return this.openStream(plan, options, cursor)
+      },
+    }
+  }
+
   /** Starts the stream that was planned. */
   protected async openStream(
-    plan: StreamPlan & { readonly timeline?: number },
+    plan: StreamPlan,
     options: StreamOptions,
+    cursor: MessageCursor | null = null,
   ): Promise<StartResult> {
     return this.inTurn(async () => {
       if (plan.kind === 'logical' && this.stream?.stopped) {
@@ -286,7 +362,7 @@ export abstract class ReplicationConnection<
           hint: 'the server can only do it on a new connection; commands go on working here',
         })
       }
-      const opened = await openStream(this.session.wire, plan, options, this.onNotice)
+      const opened = await openStream(this.session.wire, plan, options, cursor, this.onNotice)
       if (opened.kind === 'ended') return opened
       this.#statusIntervalMs = plan.statusIntervalMs > 0 ? plan.statusIntervalMs : DEFAULT_STATUS_INTERVAL_MS
       this.stream = opened.stream
@@ -295,14 +371,13 @@ export abstract class ReplicationConnection<
     })
   }
 
-  /** The server's wal_sender_timeout in milliseconds; 0 when off or not understood. */
-  protected async senderTimeoutMs(options?: CommandOptions): Promise<number> {
-    return parseDurationMs(await this.show('wal_sender_timeout', options)) ?? 0
-  }
-
   #current(): { stream: ReplicationStream; queue: MessageQueue } {
     if (this.stream === null || this.queue === null)
       throw new UsageError('not replicating: call startReplication first')
     return { stream: this.stream, queue: this.queue }
   }
+}
+
+function endOf(outcome: StreamOutcome): Error {
+  return 'error' in outcome ? outcome.error : new ReplicationEnded(outcome.end)
 }

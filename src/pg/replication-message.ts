@@ -1,16 +1,34 @@
 import { type Lsn, lsnAdd, pgTimeToDate } from '../wal/index.js'
+import type { FeedbackOptions } from './stream-contract.js'
 import { utf8Text } from './text-decoding.js'
 
-/** What all messages of a stream have in common. */
-export interface MessageSource {
+/** How the payloads of a stream are read as text. */
+export interface MessageText {
   /** Text, in place of bytes, is what `payload` gives. */
   readonly decode: boolean
-  /** How the stream's text is encoded. */
   readonly toText: (bytes: Buffer) => string
 }
 
+export const PLAIN_BYTES: MessageText = { decode: false, toText: utf8Text }
+
+/** The part of a cursor that a message shows. */
+export interface MessageCursor {
+  sendFeedback(feedback?: FeedbackOptions): void
+  readonly streaming: boolean
+  readonly walEnd: Lsn
+  readonly ioTimestamp: Date | null
+  readonly feedbackTimestamp: Date | null
+}
+
+/** What all messages of a stream have in common. */
+export interface MessageSource {
+  readonly text: MessageText
+  readonly cursor: MessageCursor | null
+  acknowledge(message: { readonly dataStart: Lsn; readonly dataEnd: Lsn }): void
+}
+
 /** For messages that come from no stream, as tests make them. */
-const NO_SOURCE: MessageSource = { decode: false, toText: utf8Text }
+const NO_SOURCE: MessageSource = { text: PLAIN_BYTES, cursor: null, acknowledge() {} }
 
 /**
  * One message of a replication stream. Its bytes are its own: they stay as they are for as
@@ -44,12 +62,12 @@ export class ReplicationMessage<Payload extends Buffer | string = Buffer | strin
 
   /** Text when the stream was started with `decode`, else bytes. */
   get payload(): Payload {
-    return (this.#source.decode ? this.text : this.bytes) as Payload
+    return (this.#source.text.decode ? this.text : this.bytes) as Payload
   }
 
   /** The payload as text, whatever `decode` says. */
   get text(): string {
-    this.#text ??= this.#source.toText(this.bytes)
+    this.#text ??= this.#source.text.toText(this.bytes)
     return this.#text
   }
 
@@ -61,6 +79,19 @@ export class ReplicationMessage<Payload extends Buffer | string = Buffer | strin
   /** Position after the payload's last byte: what to acknowledge once it is safe (physical streams). */
   get dataEnd(): Lsn {
     return lsnAdd(this.dataStart, this.bytes.length)
+  }
+
+  /** The cursor that received this; null when the stream was started on the connection itself. */
+  get cursor(): MessageCursor | null {
+    return this.#source.cursor
+  }
+
+  /**
+   * Acknowledges this message and all before it: the server need not send them again. The server hears of
+   * it with the next status. Call it when what the message says is safe, and not before.
+   */
+  ack(): void {
+    this.#source.acknowledge(this)
   }
 
   /** The server's clock when it sent this, to the millisecond. */

@@ -2,6 +2,7 @@ import { formatLsn, INVALID_LSN, type Lsn, lsnAdd, lsnMax } from '../wal/index.j
 import { ConnectionLostError, ProtocolError } from './errors.js'
 import type { CopyStreamHandler } from './frame-splitter.js'
 import { copyDoneFrame, standbyStatusFrame } from './frontend.js'
+import { IdleProgress } from './idle-progress.js'
 import { parseNextTimeline } from './replication-commands.js'
 import { readResults } from './simple-query.js'
 import { StandbyPositions } from './standby-positions.js'
@@ -34,6 +35,8 @@ export class ReplicationStream implements CopyStreamHandler {
   #serverEnd: Lsn = INVALID_LSN
   /** How far the server had sent, from its last keepalive. Logical streams only. */
   #sentEnd: Lsn = INVALID_LSN
+  readonly #idle = new IdleProgress()
+  #statusIntervalMs: number
   readonly #positions = new StandbyPositions()
   #lastSentAt = performance.now()
   #lastReceivedAt = performance.now()
@@ -55,6 +58,7 @@ export class ReplicationStream implements CopyStreamHandler {
     this.#consumer = consumer
     this.#position = options.startLsn
     this.#received = options.startLsn
+    this.#statusIntervalMs = options.statusIntervalMs
     this.done = new Promise((resolve) => {
       this.#settle = (outcome) => {
         if (this.#outcome !== null) return
@@ -103,6 +107,24 @@ export class ReplicationStream implements CopyStreamHandler {
     return this.#lastFeedback
   }
 
+  /** When anything last came from the server or went to it. */
+  get lastExchange(): Date {
+    const agoMs = performance.now() - Math.max(this.#lastReceivedAt, this.#lastSentAt)
+    return new Date(Date.now() - agoMs)
+  }
+
+  /** The socket's file descriptor, or -1 where Node hides it. */
+  get fileDescriptor(): number {
+    return this.#wire.transport.fileDescriptor
+  }
+
+  /** @param intervalMs how often a status goes out from now on; never less than the server needs */
+  setStatusInterval(intervalMs: number): void {
+    const { senderTimeoutMs } = this.#options
+    this.#statusIntervalMs = senderTimeoutMs > 0 ? Math.min(intervalMs, senderTimeoutMs / 3) : intervalMs
+    this.#tick()
+  }
+
   /** Keeps the span now being handed over valid until released. */
   hold(): { release(): void } {
     return this.#wire.transport.hold()
@@ -131,6 +153,10 @@ export class ReplicationStream implements CopyStreamHandler {
   sendFeedback(feedback: Feedback): void {
     // What the server calls its end in a data message is what it has, not what it has sent.
     this.#positions.advance(feedback, lsnMax(this.#received, this.#sentEnd))
+    if (feedback.flushLsn !== undefined) {
+      this.#idle.onAcknowledged(feedback.flushLsn)
+      this.#followKeepalive()
+    }
     if (feedback.force || feedback.replyRequested) this.#sendStatus(feedback.replyRequested ?? false)
   }
 
@@ -179,6 +205,7 @@ export class ReplicationStream implements CopyStreamHandler {
       this.#received = lsnAdd(dataStart, payloadLength)
     } else {
       this.#received = lsnMax(this.#received, dataStart)
+      this.#idle.onData(dataStart)
     }
     this.#position = dataStart
     this.#serverEnd = lsnMax(this.#serverEnd, walEnd)
@@ -205,7 +232,11 @@ export class ReplicationStream implements CopyStreamHandler {
     this.#serverEnd = lsnMax(this.#serverEnd, walEnd)
     // Up to here there was nothing else to send. In a physical stream every byte is sent, so it says no more
     // than the bytes do.
-    if (this.#options.kind === 'logical') this.#sentEnd = lsnMax(this.#sentEnd, walEnd)
+    if (this.#options.kind === 'logical') {
+      this.#sentEnd = lsnMax(this.#sentEnd, walEnd)
+      this.#idle.onKeepalive(walEnd)
+      this.#followKeepalive()
+    }
     // One answer is for all questions that come until it is there.
     const asked = replyRequested && !this.#answering
     const settled = this.#consumer.onKeepalive(walEnd, asked)
@@ -227,6 +258,12 @@ export class ReplicationStream implements CopyStreamHandler {
 
   onUnknown(type: number): void {
     this.#options.onWarning?.(`ignoring a replication message of unknown type "${String.fromCharCode(type)}"`)
+  }
+
+  /** Lets the slot move on a quiet stream. Never for physical streams: there flush means that bytes are safe. */
+  #followKeepalive(): void {
+    if (this.#options.kind === 'physical' || !this.#options.advanceOnKeepalive) return
+    this.#positions.advance({ flushLsn: this.#idle.flushable }, this.#sentEnd)
   }
 
   #answer(): void {
@@ -261,7 +298,7 @@ export class ReplicationStream implements CopyStreamHandler {
     const now = performance.now()
     const verdict = evaluateStream(
       {
-        statusIntervalMs: this.#copyDoneSent ? 0 : this.#options.statusIntervalMs,
+        statusIntervalMs: this.#copyDoneSent ? 0 : this.#statusIntervalMs,
         senderTimeoutMs: this.#copyDoneSent ? 0 : this.#options.senderTimeoutMs,
         pingTimeoutMs: this.#copyDoneSent ? 0 : this.#options.pingTimeoutMs,
         lastSentAt: this.#lastSentAt,
@@ -292,6 +329,8 @@ export class ReplicationStream implements CopyStreamHandler {
 
   #sendCopyDone(): void {
     if (this.#copyDoneSent) return
+    // What was acknowledged since the last status must reach the slot, or it would be sent again.
+    if (this.#positions.changed) this.#sendStatus(false)
     this.#copyDoneSent = true
     this.#wire.send(copyDoneFrame())
   }

@@ -12,6 +12,11 @@ export interface Session {
   readonly backendPid: number
   /** For a cancel request: 4 bytes, more with protocol 3.2. */
   readonly backendKey: Buffer
+  /**
+   * Asks the server, over a connection of its own that is encrypted as this one is, to cancel what the
+   * session is at. Resolves when the server has taken the request; what became of it shows in the session.
+   */
+  cancel(signal: AbortSignal): Promise<void>
   /** The host list's entry that was reached: a name, an address or a socket directory. */
   readonly host: string
   readonly port: string

@@ -1,4 +1,4 @@
-import { formatLsn, INVALID_LSN, type Lsn } from '../wal/index.js'
+import { formatLsn, INVALID_LSN, type Lsn, lsnMax } from '../wal/index.js'
 import { UsageError } from './errors.js'
 import type { Feedback } from './stream-contract.js'
 
@@ -34,9 +34,11 @@ export class StandbyPositions {
    * @throws UsageError for a position beyond the limit; nothing is changed then
    */
   advance(feedback: Feedback, limit: Lsn): void {
-    const { writeLsn = INVALID_LSN, flushLsn = INVALID_LSN, applyLsn = INVALID_LSN } = feedback
-    refuseBeyond(limit, 'write', writeLsn)
+    const { flushLsn = INVALID_LSN, applyLsn = INVALID_LSN } = feedback
+    // What is flushed is written.
+    const writeLsn = lsnMax(feedback.writeLsn ?? INVALID_LSN, flushLsn)
     refuseBeyond(limit, 'flush', flushLsn)
+    refuseBeyond(limit, 'write', writeLsn)
     refuseBeyond(limit, 'apply', applyLsn)
     if (writeLsn <= this.#write && flushLsn <= this.#flush && applyLsn <= this.#apply) return
     if (writeLsn > this.#write) this.#write = writeLsn

@@ -1,4 +1,4 @@
-import type { Lsn } from '../wal/index.js'
+import type { Lsn, LsnLike } from '../wal/index.js'
 import type { ServerFields } from './errors.js'
 import type { NextTimeline } from './replication-commands.js'
 
@@ -23,6 +23,24 @@ export interface StreamConsumer {
   onReadEnd(): void
 }
 
+/** How far a caller got. Positions only move forward; one that is not given stays. */
+export interface FeedbackOptions {
+  /** Written, but it may not survive a crash. At least the flush position. */
+  readonly writeLsn?: LsnLike
+  /** Safe: the server may remove it. */
+  readonly flushLsn?: LsnLike
+  /** Visible to queries on this side; `remote_apply` commits wait for it. */
+  readonly applyLsn?: LsnLike
+  /** Another name of `applyLsn`. */
+  readonly appliedLsn?: LsnLike
+  /** Ask the server to answer; sends now. */
+  readonly replyRequested?: boolean
+  /** Another name of `replyRequested`. */
+  readonly reply?: boolean
+  /** Send now, not with the next status. */
+  readonly force?: boolean
+}
+
 export interface Feedback {
   readonly writeLsn?: Lsn
   readonly flushLsn?: Lsn
@@ -42,6 +60,8 @@ export interface ReplicationStreamOptions {
   readonly senderTimeoutMs: number
   /** Milliseconds of silence before the server is asked for a sign of life; 0 = never. */
   readonly pingTimeoutMs: number
+  /** Let the flush position follow keepalives while everything is acknowledged. Logical streams only. */
+  readonly advanceOnKeepalive: boolean
   readonly onWarning?: (text: string) => void
   readonly onNotice?: (notice: ServerFields) => void
 }

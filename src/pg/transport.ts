@@ -97,6 +97,14 @@ export class Transport {
     return this.#socket
   }
 
+  /** The descriptor of the socket, or -1 where Node hides it. */
+  get fileDescriptor(): number {
+    const { _handle: handle } = this.#socket as unknown as {
+      readonly _handle?: { readonly fd?: number } | null
+    }
+    return handle?.fd ?? -1
+  }
+
   get encrypted(): boolean {
     return this.#socket instanceof tls.TLSSocket
   }

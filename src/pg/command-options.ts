@@ -1,0 +1,4 @@
+export interface CommandOptions {
+  /** Aborting cancels the command on the server and destroys the connection. */
+  readonly signal?: AbortSignal
+}
