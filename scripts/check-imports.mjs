@@ -25,6 +25,7 @@ const STOREYS = {
   receive: 4,
   archive: 4,
   restore: 4,
+  consume: 4,
   backup: 4,
   cli: 5,
 }

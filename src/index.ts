@@ -5,6 +5,7 @@
  */
 export { WalshipError, type WalshipErrorOptions } from './base/index.js'
 export { type CompressionSpec, parseCompression } from './codec/index.js'
+export * from './consume/index.js'
 export * from './pg/index.js'
 export * from './receive/index.js'
 export {

@@ -1,5 +1,4 @@
-import { parseTimelineHistory } from '../store/index.js'
-import { type Lsn, segmentNumber, segmentOffset } from '../wal/index.js'
+import { type Lsn, parseTimelineHistory, segmentNumber, segmentOffset } from '../wal/index.js'
 import type { SegmentId } from './catalog.js'
 import type { LocalFiles } from './local-names.js'
 

@@ -51,8 +51,13 @@ export class Connection implements AsyncDisposable {
     return this.session.backendPid
   }
 
+  /** The host that was reached, as the options name it: a name, an address or a socket directory. */
+  get host(): string {
+    return this.session.host
+  }
+
   get closed(): boolean {
-    return this.#closed || this.session.wire.failure !== null
+    return this.#closed || this.session.wire.failure !== null || this.session.transport.socket.destroyed
   }
 
   /** The password that was used, so that a reconnect need not ask again. */

@@ -31,6 +31,10 @@ export class IdleProgress {
     this.#acknowledged = lsnMax(this.#acknowledged, flushLsn)
   }
 
+  get acknowledged(): Lsn {
+    return this.#acknowledged
+  }
+
   /** What may be reported as flushed now, or 0 for nothing more than the user said. */
   get flushable(): Lsn {
     return this.#acknowledged >= this.#newestData ? this.#sentEnd : INVALID_LSN

@@ -295,6 +295,11 @@ export abstract class ReplicationConnection<
     return this.stream?.positions ?? null
   }
 
+  /** The furthest flush position that was given in this stream: what need not come again. 0 = none. */
+  get acknowledgedLsn(): Lsn | null {
+    return this.stream?.acknowledged ?? null
+  }
+
   /** When a status last went out. */
   get feedbackTimestamp(): Date | null {
     return this.stream?.lastFeedback ?? null

@@ -102,6 +102,11 @@ export class ReplicationStream implements CopyStreamHandler {
     return this.#positions
   }
 
+  /** The furthest flush position that the caller gave; keepalives do not count. */
+  get acknowledged(): Lsn {
+    return this.#idle.acknowledged
+  }
+
   /** When a status last went out, or null. */
   get lastFeedback(): Date | null {
     return this.#lastFeedback

@@ -35,7 +35,6 @@ const TEXT_DECODER_LABELS: Readonly<Record<string, string>> = {
   WIN874: 'windows-874',
   WIN1250: 'windows-1250',
   WIN1251: 'windows-1251',
-  WIN1252: 'windows-1252',
   WIN1253: 'windows-1253',
   WIN1254: 'windows-1254',
   WIN1255: 'windows-1255',
@@ -52,8 +51,9 @@ const TEXT_DECODER_LABELS: Readonly<Record<string, string>> = {
  * @throws UsageError for an encoding that this Node.js cannot read
  */
 export function textDecoding(encoding: string): (bytes: Buffer) => string {
-  // TextDecoder's own latin1 is Windows-1252.
-  if (encoding.toUpperCase() === 'LATIN1') return (bytes) => bytes.toString('latin1')
+  // TextDecoder's own latin1 is Windows-1252, and Node.js 20 reads both as true Latin 1.
+  if (/^LATIN1$/i.test(encoding)) return (bytes) => bytes.toString('latin1')
+  if (/^(WIN1252|windows-1252)$/i.test(encoding)) return windows1252Text
   const label = TEXT_DECODER_LABELS[encoding.toUpperCase()] ?? encoding
   if (/^utf-?8$/i.test(label)) return utf8Text
   try {
@@ -65,4 +65,13 @@ export function textDecoding(encoding: string): (bytes: Buffer) => string {
       cause,
     })
   }
+}
+
+/** Windows-1252 from 0x80 to 0x9F; the places that it leaves free are control characters. */
+const WINDOWS_1252_HIGH = '€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8DŽ\x8F\x90‘’“”•–—˜™š›œ\x9DžŸ'
+
+function windows1252Text(bytes: Buffer): string {
+  return bytes
+    .toString('latin1')
+    .replace(/[\x80-\x9F]/g, (character) => WINDOWS_1252_HIGH[character.charCodeAt(0) - 0x80]!)
 }

@@ -1,7 +1,9 @@
 import {
+  type Ancestor,
   type Lsn,
   lsnAdd,
   parseSegmentFileName,
+  parseTimelineHistory,
   segmentFileName,
   segmentNumber,
   segmentStart,
@@ -20,7 +22,6 @@ import {
 import { lastSegment } from './last-segment.js'
 import type { ObjectStore, OperationOptions } from './object-store.js'
 import { coveredEnd } from './tail-parts.js'
-import { type Ancestor, parseTimelineHistory } from './timeline-history.js'
 
 /** Where an archive ends. */
 export interface ArchiveEnd {

@@ -27,3 +27,4 @@ export {
   segmentOffset,
   segmentStart,
 } from './segment.js'
+export { type Ancestor, parseTimelineHistory } from './timeline-history.js'

@@ -18,6 +18,8 @@ export interface Status {
 export class ScriptedWalsender implements AsyncDisposable {
   readonly queries: string[] = []
   readonly statuses: Status[] = []
+  /** Cancel requests that arrived. */
+  readonly cancels: { pid: number; key: number }[] = []
   /** CopyDone frames that arrived. */
   copyDones = 0
   readonly #server: net.Server
@@ -83,7 +85,10 @@ export class ScriptedWalsender implements AsyncDisposable {
         const message = pending.subarray(0, length)
         pending = pending.subarray(length)
         if (started) this.#receive(socket, message)
-        else {
+        else if (message.readUInt32BE(4) === CANCEL_REQUEST) {
+          this.cancels.push({ pid: message.readInt32BE(8), key: message.readInt32BE(12) })
+          socket.destroy()
+        } else {
           started = true
           socket.write(startUpAnswer())
         }
@@ -122,6 +127,8 @@ export class ScriptedWalsender implements AsyncDisposable {
     }
   }
 }
+
+const CANCEL_REQUEST = 80877102
 
 function startUpAnswer(): Buffer {
   return Buffer.concat([

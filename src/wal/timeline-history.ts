@@ -1,4 +1,4 @@
-import { type Lsn, parseLsn } from '../wal/index.js'
+import { type Lsn, parseLsn } from './lsn.js'
 
 /** A timeline that was left, and where. */
 export interface Ancestor {

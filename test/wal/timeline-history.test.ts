@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseTimelineHistory } from '../../src/store/index.js'
+import { parseTimelineHistory } from '../../src/wal/index.js'
 
 describe('timeline history files', () => {
   it('name the ancestors, oldest first', () => {
