@@ -139,8 +139,12 @@ export function serverError(fields: ServerFields): ServerError {
     })
   if (
     fields.sqlState === '55000' &&
-    /^(ReplicationSlotAcquire|CreateDecodingContext|CreateInitDecodingContext)/.test(fields.routine ?? '') &&
-    /invalidat|no longer|cannot (read|be used)/i.test(`${fields.message} ${fields.detail ?? ''}`)
+    // Servers up to 15 say it in StartLogicalReplication, which has no other reason for this state.
+    (fields.routine === 'StartLogicalReplication' ||
+      (/^(ReplicationSlotAcquire|CreateDecodingContext|CreateInitDecodingContext)/.test(
+        fields.routine ?? '',
+      ) &&
+        /invalidat|no longer|cannot (read|be used)/i.test(`${fields.message} ${fields.detail ?? ''}`)))
   )
     return new SlotInvalidatedError(fields, {
       code: 'PG_SLOT_INVALIDATED',
