@@ -3,8 +3,8 @@
  *
  * @packageDocumentation
  */
-export { WalshipError, type WalshipErrorOptions } from './base/index.js'
-export { type CompressionSpec, parseCompression } from './codec/index.js'
+export { type Backoff, WalshipError, type WalshipErrorOptions } from './base/index.js'
+export { type CompressionAlgorithm, type CompressionSpec, parseCompression } from './codec/index.js'
 export * from './consume/index.js'
 export * from './pg/index.js'
 export * from './receive/index.js'

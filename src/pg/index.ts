@@ -7,6 +7,7 @@ export {
   ConnectionFailedError,
   ConnectionLostError,
   PgError,
+  type PgErrorOptions,
   ProtocolError,
   ServerError,
   type ServerFields,
@@ -37,7 +38,12 @@ export {
   type StartResult,
 } from './replication-connection.js'
 export { ReplicationCursor, type StartOptions } from './replication-cursor.js'
-export { type MessageCursor, ReplicationMessage } from './replication-message.js'
+export {
+  type MessageCursor,
+  type MessageSource,
+  type MessageText,
+  ReplicationMessage,
+} from './replication-message.js'
 export { REPLICATION_LOGICAL, REPLICATION_PHYSICAL, type ReplicationType } from './replication-type.js'
 export type { CreateSlotOptions } from './slot-commands.js'
 export type { DropSlotOptions } from './slots.js'
