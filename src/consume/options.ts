@@ -30,8 +30,12 @@ export interface SlotConsumerOptions {
    * error, because a new one would begin later.
    */
   readonly createSlot?: CreateSlotOptions
-  /** Called with the connection once the slot was made, while an exported snapshot is still there. */
-  readonly onSlotCreated?: (snapshotName: string | null) => void | Promise<void>
+  /**
+   * Makes the first copy, once the slot was made: with `snapshot: 'export'` under `snapshotName`, which shows what
+   * was committed before the slot's start and nothing else. Store `position` with the copy, in the same
+   * transaction. When it throws the slot is dropped again, and `run` rejects.
+   */
+  readonly onSlotCreated?: (snapshotName: string | null, position: ConsumedPosition) => void | Promise<void>
   /** Gets one message after the other; acknowledge with `message.ack()` what is safe. */
   readonly onMessage?: (message: ReplicationMessage) => void | Promise<void>
   /**

@@ -5,6 +5,7 @@ import {
   type ReplicationMessage,
   ServerError,
   SlotInvalidatedError,
+  type SystemIdentity,
   UsageError,
 } from '../pg/index.js'
 import { INVALID_LSN, lsnMax } from '../wal/index.js'
@@ -107,7 +108,7 @@ export class SlotConsumer {
         { code: 'CONSUME_OLD_TIMELINE', retryable: true, hint: 'it was left behind by a promotion' },
       )
     }
-    await this.#makeSlot(connection, signal)
+    await this.#makeSlot(connection, server, signal)
     const { stream } = this.#options
     try {
       await connection.startReplication({ ...stream, startLsn: this.#position.lsn, signal })
@@ -119,18 +120,38 @@ export class SlotConsumer {
     return null
   }
 
-  async #makeSlot(connection: LogicalReplicationConnection, signal: AbortSignal): Promise<void> {
+  /**
+   * Makes the slot at the very beginning, with the first copy. A slot that is there already means that a
+   * first copy was begun and not finished: going on would leave out what it was to hold.
+   */
+  async #makeSlot(connection: LogicalReplicationConnection, server: SystemIdentity, signal: AbortSignal) {
     const { createSlot, stream, onSlotCreated } = this.#options
     if (createSlot === undefined || this.#slotMade || this.#position.lsn !== INVALID_LSN) return
-    const slot = await connection.createReplicationSlot(stream.slotName, {
+    const { slotName } = stream
+    const slot = await connection.createReplicationSlot(slotName, {
       ...createSlot,
       ifNotExists: true,
       signal,
     })
+    if (!slot.created && onSlotCreated !== undefined) {
+      throw new UsageError(`replication slot "${slotName}" is there, but no first copy was stored`, {
+        code: 'CONSUME_COPY_UNFINISHED',
+        hint: 'drop the slot to begin again, or let resumeFrom give the position of the copy',
+      })
+    }
+    if (slot.created) this.#tell({ kind: 'slot-created', slotName, snapshotName: slot.snapshotName })
+    if (onSlotCreated !== undefined) {
+      const { timeline, systemId } = server
+      const position = { lsn: slot.consistentPoint, timeline, systemId }
+      try {
+        await onSlotCreated(slot.snapshotName, position)
+      } catch (cause) {
+        await connection.dropReplicationSlot(slotName).catch(() => {})
+        throw new UserError('', { cause })
+      }
+      this.#position = position
+    }
     this.#slotMade = true
-    if (!slot.created) return
-    this.#tell({ kind: 'slot-created', slotName: stream.slotName, snapshotName: slot.snapshotName })
-    await onSlotCreated?.(slot.snapshotName)
   }
 
   async #read(connection: LogicalReplicationConnection, signal: AbortSignal): Promise<void> {

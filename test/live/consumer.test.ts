@@ -3,8 +3,10 @@ import { afterEach, describe, expect, it, onTestFinished } from 'vitest'
 import type { PostgresServer } from '../../scripts/postgres-server.js'
 import { waitFor } from '../../scripts/wait-for.js'
 import {
+  ConnectionLostError,
   type ConnectOptions,
   type ConsumerEvent,
+  connect,
   DivergedServerError,
   parseLsn,
   type ReplicationMessage,
@@ -206,6 +208,42 @@ describe(`a consumer of PostgreSQL ${MAJOR}`, () => {
     const lost = await run.ended
     expect(lost).toBeInstanceOf(SlotLostError)
     expect(lost).toMatchObject({ cause: { sqlState: '55000' } })
+  })
+
+  it('takes the first copy under the slot’s snapshot; a copy that failed is begun anew, never left out', async () => {
+    const server = await launch()
+    await insert(server, 'before 1', 'before 2')
+    const data = new UserData()
+    let failing = true
+    const options: Partial<SlotConsumerOptions> = {
+      createSlot: { outputPlugin: 'test_decoding', snapshot: 'export' },
+      onSlotCreated: async (snapshotName, position) => {
+        // After the slot's start: it belongs to the stream, and not to the copy.
+        await insert(server, failing ? 'meanwhile 1' : 'meanwhile 2')
+        await using copy = await connect({ dsn: server.dsn })
+        await copy.query('BEGIN ISOLATION LEVEL REPEATABLE READ')
+        await copy.query(`SET TRANSACTION SNAPSHOT '${snapshotName}'`)
+        if (failing) throw new ConnectionLostError('in the middle of the copy')
+        const { rows } = await copy.query<{ name: string }>('SELECT name FROM items ORDER BY id')
+        data.names.push(...rows.map(({ name }) => name))
+        data.position = position
+      },
+    }
+    run = new Run({ dsn: server.dsn, database: 'postgres' }, options, data)
+    expect(await run.ended).toMatchObject({ message: 'in the middle of the copy' })
+    expect(await server.value('SELECT count(*) FROM pg_replication_slots')).toBe('0')
+    failing = false
+    run = new Run({ dsn: server.dsn, database: 'postgres' }, options, data)
+    await run.streaming()
+    await insert(server, 'after')
+    await run.has('after')
+    const all = ['before 1', 'before 2', 'meanwhile 1', 'meanwhile 2', 'after']
+    expect(data.names).toEqual(all)
+    await run.stop()
+
+    // A slot without a stored copy: it died in between.
+    run = new Run({ dsn: server.dsn, database: 'postgres' }, options)
+    expect(await run.ended).toMatchObject({ code: 'CONSUME_COPY_UNFINISHED', retryable: false })
   })
 
   it('waits longer and longer for a server that is away, and no longer than it was told', async () => {

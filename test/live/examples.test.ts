@@ -9,6 +9,8 @@ import { installedPostgres } from '../../scripts/postgres-binaries.js'
 import { PostgresServer } from '../../scripts/postgres-server.js'
 import { waitFor } from '../../scripts/wait-for.js'
 import { lsnDiff, parseLsn, segmentFileName, segmentFloor } from '../../src/index.js'
+import * as backend from '../support/backend-frames.js'
+import { ScriptedWalsender } from '../support/scripted-walsender.js'
 import { insert, launchLogicalServer } from './logical-servers.js'
 import { testDirectory } from './test-directory.js'
 import { MAJOR, SEGMENT_SIZE, writeWal } from './test-server.js'
@@ -22,7 +24,7 @@ class Example {
 
   constructor(
     name: string,
-    server: PostgresServer,
+    server: { readonly port: number },
     args: readonly string[] = [],
     env: NodeJS.ProcessEnv = {},
   ) {
@@ -207,6 +209,28 @@ describe(`examples and PostgreSQL ${MAJOR}`, () => {
     example.interrupt()
     expect(await example.passed()).toContain('Replication stopped by user')
     await server.query(`SELECT pg_drop_replication_slot('app_changes')`)
+  })
+})
+
+describe('the wal2json example', () => {
+  it('JSON that cannot be read does not stop it', async () => {
+    await using walsender = await ScriptedWalsender.start()
+    walsender.answer(
+      'CREATE',
+      backend.result(['a', 'b', 'c', 'd'], [['app_changes', '0/10', null, 'wal2json']]),
+    )
+    walsender.answer('START_REPLICATION', backend.copyBoth())
+    const example = new Example('wal2json-consumer', walsender.options, ['2'], { PGSSLMODE: 'disable' })
+    await example.says('Started replication')
+    walsender.send(backend.xlogData(0x20n, Buffer.from('{"action":')))
+    walsender.send(backend.xlogData(0x30n, Buffer.from('{"action":"I","schema":"s","table":"t"}')))
+    await example.says('Operation: I')
+    await walsender.until(() => walsender.copyDones === 1)
+    walsender.send(backend.copyDone(), backend.commandComplete('COPY 0'), backend.ready())
+    const output = await example.passed()
+    expect(output).toContain('JSON decode error')
+    expect(output).toContain('Raw payload: {"action":')
+    expect(walsender.statuses.at(-1)?.flush).toBe(0x30n)
   })
 })
 

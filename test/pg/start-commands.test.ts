@@ -42,6 +42,11 @@ const wal2json = {
   'format-version': '2',
 }
 
+it("the two types have psycopg2's numbers", () => {
+  expect(REPLICATION_PHYSICAL).toBe(12345678)
+  expect(REPLICATION_LOGICAL).toBe(87654321)
+})
+
 describe('what is sent', () => {
   it.each<['logical' | 'physical', StartOptions, string]>([
     ['logical', { slotName: 's' }, 'SLOT "s" LOGICAL 0/0'],
