@@ -19,7 +19,9 @@ const STOREYS = {
   wal: 2,
   codec: 2,
   status: 2,
+  monitor: 3,
   pg: 3,
+  pgoutput: 3,
   segments: 3,
   store: 3,
   receive: 4,
@@ -32,6 +34,8 @@ const STOREYS = {
 const DOOR = 'index.ts'
 const TOP_STOREY = 5
 const CLI_ONLY = new Set('env exit exitCode argv stdin stdout stderr on once off kill abort'.split(' '))
+/** Rooms of facts and formats: what they know comes in through calls. */
+const PURE = new Set(['wal', 'codec', 'status', 'monitor', 'pgoutput'])
 const OUTSIDE_WORLD = /^node:(fs|net|tls|https?|http2|dgram|dns|child_process)(\/|$)/
 
 const project = resolve(process.argv[2] ?? fileURLToPath(new URL('..', import.meta.url)))
@@ -101,7 +105,7 @@ function checkStorey(room, target, report) {
 function checkPackage(specifier, room, report) {
   if (specifier.startsWith('node:') || builtinModules.includes(specifier)) {
     if (
-      STOREYS[room] === 2 &&
+      PURE.has(room) &&
       OUTSIDE_WORLD.test(specifier) &&
       !(room === 'status' && specifier === 'node:http')
     ) {

@@ -7,6 +7,7 @@ export { type Backoff, WalshipError, type WalshipErrorOptions } from './base/ind
 export { type CompressionAlgorithm, type CompressionSpec, parseCompression } from './codec/index.js'
 export * from './consume/index.js'
 export * from './pg/index.js'
+export * from './pgoutput/index.js'
 export * from './receive/index.js'
 export {
   dateToPgTime,
