@@ -39,7 +39,7 @@ export interface CommitMessage extends MessageBase {
 /** The transaction came to this server from another one. */
 export interface OriginMessage extends MessageBase {
   readonly kind: 'origin'
-  /** Position of the commit there; 0/0 without a name. */
+  /** Position of the commit there; 0/0 without a name, and in a streamed part, which comes before it is known. */
   readonly originLsn: Lsn
   /** Null where the server could not find it any more: some then send a payload of no bytes in its place. */
   readonly name: string | null

@@ -5,7 +5,7 @@ import type { Change, LogicalMessage } from './messages.js'
 export interface Origin {
   /** Null where the server could not find it any more. */
   readonly name: string | null
-  /** Position of the commit there; 0/0 without a name. */
+  /** Position of the commit there; 0/0 without a name, and in a streamed part, which comes before it is known. */
   readonly lsn: Lsn
 }
 
