@@ -44,7 +44,7 @@ async function captureStreamed(major: number, streaming: 'on' | 'parallel') {
   await using server = await PostgresServer.launch({ major, settings })
   await makeTables(server)
   await server.query(`SELECT pg_create_logical_replication_slot('captured', 'pgoutput', false, true)`)
-  for (const sql of streamedTransactions(major >= 16 ? 2 : 100, major >= 16 ? 1 : 1000))
+  for (const sql of streamedTransactions(major >= 16 ? 2 : 100, major >= 16 ? 20 : 1000))
     await server.query(sql)
   const all = await lines(
     server,

@@ -58,7 +58,7 @@ function fromElsewhere(origin: string, sql: string): string {
 /** Large ones, with parts rolled back, rolled back as a whole, and prepared ones of both fates. */
 export function streamedTransactions(rows: number, rowBytes: number): readonly string[] {
   const insert = (name: string) =>
-    `INSERT INTO no_key (id, name) SELECT i, '${name}' || repeat('.', ${rowBytes}) FROM generate_series(1, ${rows}) i;`
+    `INSERT INTO no_key (id, name) SELECT 5, '${name}' || repeat('.', ${rowBytes}) FROM generate_series(1, ${rows}) i;`
   return [
     `BEGIN; ${insert('kept')}
      SAVEPOINT a; ${insert('void')} SAVEPOINT b; ${insert('void')} RELEASE b; ROLLBACK TO a;

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
 import {
-  type Change,
   type CommittedTransaction,
   PgoutputDecoder,
   PgoutputError,
@@ -8,10 +7,11 @@ import {
   type PgoutputMessage,
   pgoutputMessages,
   pgoutputTransactions,
-  type ReplicatedTransaction,
   TransactionCollector,
 } from '../../src/pgoutput/index.js'
 import { CAPTURES, type CapturedPayload, type CaptureName, captured, decodeAll } from './captured.js'
+import { describeTransaction } from './describe-transaction.js'
+import { expectedOrdinary, expectedStreamed, isEmpty } from './expected-transactions.js'
 
 async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = []
@@ -39,49 +39,11 @@ function inGroups(payloads: readonly CapturedPayload[]) {
   }
 }
 
-function describeChange(change: Change): string {
-  switch (change.kind) {
-    case 'insert':
-      return `insert ${change.relation.columns.length} ${String(change.new.get('name')).replace(/\.+$/, '')}`
-    case 'message':
-      return `message ${change.content}`
-    default:
-      return change.kind
-  }
-}
-
-function describeTransaction(transaction: ReplicatedTransaction): string[] {
-  switch (transaction.kind) {
-    case 'transaction':
-    case 'prepared transaction': {
-      const name = transaction.kind === 'transaction' ? 'committed' : `prepared ${transaction.gid}`
-      return [name, ...new Set(transaction.changes.map(describeChange))]
-    }
-    case 'message':
-      return [`message ${transaction.message.content}`]
-    default:
-      return [`${transaction.kind} ${transaction.gid}`]
-  }
-}
-
 describe.each(['streamed15', 'streamed18'] as const)('transactions of %s', (name) => {
   it('are whole, in order, and without what was rolled back', async () => {
     const transactions = await collect(pgoutputTransactions(sourceOf(captured(name))))
-    expect(
-      transactions.map(describeTransaction).filter((lines) => lines.length > 1 || lines[0] !== 'committed'),
-    ).toEqual([
-      ['committed', 'insert 2 kept', 'insert 2 kept too', 'insert 2 last', 'message in a large one'],
-      ['committed', 'insert 3 wider'],
-      ['committed', 'insert 3 after the wider ones'],
-      ['committed', 'insert 3 from elsewhere'],
-      ['prepared to commit', 'truncate', 'insert 3 prepared'],
-      ['commit prepared to commit'],
-      // Decoded after its rollback: the server leaves the rows out.
-      ['prepared to roll back'],
-      ['rollback prepared to roll back'],
-      ['prepared small', 'insert 3 small'],
-      ['commit prepared small'],
-    ])
+    const lines = transactions.map(describeTransaction).filter((one) => !isEmpty(one))
+    expect(lines).toEqual(expectedStreamed(name === 'streamed18' ? 18 : 15))
     for (const [index, transaction] of transactions.entries()) {
       expect(transaction.acknowledgeLsn > (transactions[index - 1]?.acknowledgeLsn ?? 0n)).toBe(true)
     }
@@ -106,6 +68,12 @@ describe.each(['streamed15', 'streamed18'] as const)('transactions of %s', (name
     expect(most).toBeGreaterThan(1000)
     expect(collector.bufferedBytes).toBe(0)
   })
+})
+
+it.each(['ordinary13', 'ordinary18'] as const)('transactions of %s', async (name) => {
+  const transactions = await collect(pgoutputTransactions(sourceOf(captured(name))))
+  const lines = transactions.map(describeTransaction).filter((one) => !isEmpty(one))
+  expect(lines).toEqual(expectedOrdinary(Number(name.slice(-2))))
 })
 
 it('ordinary transactions, and messages between them', async () => {
