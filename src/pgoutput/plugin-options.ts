@@ -12,7 +12,9 @@ export interface PgoutputOptions {
    * tells more of aborts, from server 16.
    */
   readonly streaming?: 'off' | 'on' | 'parallel'
-  /** Transactions when they are prepared, if the slot was made for it. Server 15. */
+  /**
+   * Transactions when they are prepared. A slot that was made with two_phase sends them in any case. Server 15.
+   */
   readonly twoPhase?: boolean
   /** `none`: only what was made on the server itself. Server 16. */
   readonly origin?: 'any' | 'none'

@@ -12,9 +12,13 @@ import {
 import { MAJOR } from './test-server.js'
 
 /** A slot for pgoutput, which goes with its server. */
-export async function createPgoutputSlot(server: PostgresServer, slotName: string): Promise<void> {
-  const twoPhase = MAJOR >= 15 ? ', false, true' : ''
-  await server.query(`SELECT pg_create_logical_replication_slot('${slotName}', 'pgoutput'${twoPhase})`)
+export async function createPgoutputSlot(
+  server: PostgresServer,
+  slotName: string,
+  twoPhase = MAJOR >= 15,
+): Promise<void> {
+  const more = twoPhase ? ', false, true' : ''
+  await server.query(`SELECT pg_create_logical_replication_slot('${slotName}', 'pgoutput'${more})`)
 }
 
 export async function slotFree(server: PostgresServer, slotName: string): Promise<void> {
