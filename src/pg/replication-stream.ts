@@ -64,6 +64,7 @@ export class ReplicationStream implements CopyStreamHandler {
         if (this.#outcome !== null) return
         this.#outcome = outcome
         if (this.#timer !== null) clearTimeout(this.#timer)
+        this.#wire.transport.gatherReads(false)
         resolve(outcome)
       }
     })
@@ -71,6 +72,8 @@ export class ReplicationStream implements CopyStreamHandler {
 
   /** Called once CopyBothResponse is there. Data that came with it has been handed over already. */
   begin(): void {
+    // Physical streams come in large messages already, and commits wait for each of their answers.
+    this.#wire.transport.gatherReads(this.#options.kind === 'logical')
     this.#wire.intercept(
       (message) => this.#onMessage(message),
       (error) => this.#onLost(error),
@@ -219,7 +222,8 @@ export class ReplicationStream implements CopyStreamHandler {
 
   onSpan(span: Buffer): void {
     const lsn = this.#position
-    this.#position = lsnAdd(lsn, span.length)
+    // The bytes of a logical message have no places of their own in the WAL.
+    if (this.#options.kind === 'physical') this.#position = lsnAdd(lsn, span.length)
     this.#consumer.onSpan(lsn, span)
   }
 

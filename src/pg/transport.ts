@@ -2,6 +2,7 @@ import net from 'node:net'
 import tls from 'node:tls'
 import { errnoText } from '../base/index.js'
 import { ConnectionLostError, ProtocolError } from './errors.js'
+import { ReadPace } from './read-pace.js'
 import { type Hold, ReadSlabs } from './read-slabs.js'
 
 /** What a transport does with what arrives. */
@@ -39,6 +40,8 @@ export class Transport {
   #heldChunkBytes = 0
   #chunkLength = 0
   #pausedByReader = false
+  #pace: ReadPace | null = null
+  #rest: NodeJS.Timeout | null = null
   #reading = true
 
   private constructor(makeSocket: (onread: net.OnReadOpts) => net.Socket, usesSlabs: boolean) {
@@ -116,7 +119,7 @@ export class Transport {
 
   /** True while nothing is read: the reader asked for it, or holds too much. */
   get paused(): boolean {
-    return !this.#reading
+    return this.#pausedByReader || this.#full
   }
 
   /** Connects the reader; bytes that came before it are delivered first. */
@@ -192,6 +195,12 @@ export class Transport {
     this.#adjustFlow()
   }
 
+  /** Lets many small messages gather for a millisecond before they are read: see ReadPace. */
+  gatherReads(gather: boolean): void {
+    this.#pace = gather ? new ReadPace() : null
+    if (!gather) this.#endRest()
+  }
+
   /** Sends what is queued, then closes our side. */
   end(): void {
     this.#socket.end()
@@ -221,12 +230,23 @@ export class Transport {
     this.#chunkLength = bytes.length
     if (this.#receiver !== null) this.#receiver.onBytes(bytes)
     else this.#early.push(Buffer.from(bytes))
+    const restMs = this.#pace?.afterRead(bytes.length, performance.now()) ?? 0
+    if (restMs > 0) this.#rest ??= setTimeout(() => this.#endRest(), restMs)
     this.#adjustFlow()
   }
 
+  #endRest(): void {
+    if (this.#rest !== null) clearTimeout(this.#rest)
+    this.#rest = null
+    this.#adjustFlow()
+  }
+
+  get #full(): boolean {
+    return this.#slabs !== null ? this.#slabs.exhausted : this.#heldChunkBytes > MAX_HELD_BYTES
+  }
+
   #adjustFlow(): void {
-    const full = this.#slabs !== null ? this.#slabs.exhausted : this.#heldChunkBytes > MAX_HELD_BYTES
-    const reading = !full && !this.#pausedByReader
+    const reading = !this.paused && this.#rest === null
     if (reading === this.#reading) return
     this.#reading = reading
     if (reading) this.#socket.resume()
@@ -243,6 +263,7 @@ export class Transport {
 
   #close(cause: Error | null): void {
     if (this.#closed !== null) return
+    this.gatherReads(false)
     this.#closed =
       cause === null
         ? new ConnectionLostError(CLOSED_UNEXPECTEDLY)
