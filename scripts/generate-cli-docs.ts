@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { FETCH_OPTIONS } from '../src/cli/fetch-options.js'
 import { LOG_EVENTS } from '../src/cli/log-event-names.js'
+import { MONITOR_OPTIONS } from '../src/cli/monitor-options.js'
 import { RECEIVE_OPTIONS, type WalshipOption } from '../src/cli/receive-options.js'
 import { SHIPPING_OPTIONS } from '../src/cli/shipping-options.js'
 import { LOG_OPTIONS, SLOT_CREATE_OPTIONS, SLOT_DROP_OPTIONS } from '../src/cli/walship-options.js'
@@ -38,6 +39,8 @@ ${optionTable(RECEIVE_OPTIONS)}
 ## walship
 
     walship receive [OPTION]...
+    walship status [OPTION]...
+    walship slot list [OPTION]...
     walship slot create NAME [OPTION]...
     walship slot drop NAME [OPTION]...
     walship fetch [OPTION]... %f "%p"
@@ -50,6 +53,14 @@ ${optionTable([...SHIPPING_OPTIONS, ...LOG_OPTIONS])}
 
 \`walship slot create\` takes ${names(SLOT_CREATE_OPTIONS)}; \`walship slot drop\` takes ${names(SLOT_DROP_OPTIONS)}.
 The slot's name is given as \`NAME\` or with \`--slot\`.
+
+### walship status, walship slot list
+
+\`walship slot list\` shows the replication slots of a server, \`walship status\` also the server itself and its replicas. Both
+work on primaries and standbys, from server 10 on, over an ordinary connection; a role that is a member of
+\`pg_monitor\` sees everything. \`keeps\` is the WAL from a slot's restart position to the server's own.
+
+${optionTable(MONITOR_OPTIONS)}
 
 ### walship fetch
 

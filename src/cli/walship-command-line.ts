@@ -2,6 +2,7 @@ import yargs from 'yargs'
 import { CommandLineError } from './command-line-error.js'
 import { noSuchCommand, tooMany, unknownOption } from './command-line-mistakes.js'
 import { environmentValues, type OptionValues } from './environment-values.js'
+import type { MonitorCommand } from './monitor-run.js'
 import { checkCombination, checkValue } from './option-checks.js'
 import type { ProgramHost } from './program-host.js'
 import type { WalshipOption } from './receive-options.js'
@@ -25,6 +26,7 @@ export type WalshipCommand =
       readonly log: LogChoice
     }
   | { readonly kind: 'slot'; readonly values: ReceiveOptionValues }
+  | MonitorCommand
   /** Help or version, to be printed. */
   | { readonly kind: 'text'; readonly text: string }
 
@@ -61,8 +63,9 @@ export async function readWalshipCommandLine(
   // The later of the two counts, and the command line is later than the environment.
   if (given.password) delete values['no-password']
   if (given['no-password']) delete values.password
-  return command.words === 'receive'
-    ? receiveCommand(values, operands)
+  if (command.words === 'receive') return receiveCommand(values, operands)
+  return command.words === 'status' || command.words === 'slot list'
+    ? monitorCommand(command.words === 'status' ? 'status' : 'slots', values, operands)
     : slotCommand(command.words === 'slot create' ? 'create-slot' : 'drop-slot', values, operands)
 }
 
@@ -162,6 +165,28 @@ function slotCommand(
   if (name !== undefined) values.slot = name
   if (values.slot === undefined) throw new CommandLineError('no slot name specified', { pointsAtHelp: true })
   return { kind: 'slot', values: checked({ ...values, [action]: true }) }
+}
+
+function monitorCommand(
+  what: MonitorCommand['what'],
+  { json, watch, interval = '2', ...values }: OptionValues,
+  operands: readonly string[],
+): MonitorCommand {
+  if (operands.length > 0) throw tooMany(operands[0]!)
+  const seconds = Number(interval)
+  if (!(seconds >= 0.1 && seconds <= 86_400))
+    throw new CommandLineError(`invalid value "${interval}" for option --interval`, {
+      pointsAtHelp: false,
+      hint: 'use a number of seconds from 0.1 to 86400',
+    })
+  return {
+    kind: 'monitor',
+    what,
+    values,
+    json: json === true,
+    watch: watch === true,
+    intervalMs: seconds * 1000,
+  }
 }
 
 function checked(values: OptionValues): ReceiveOptionValues {

@@ -1,4 +1,5 @@
 import { FETCH_OPTIONS } from './fetch-options.js'
+import { MONITOR_OPTIONS } from './monitor-options.js'
 import type { WalshipOption } from './receive-options.js'
 import { RECEIVE_COMMAND_OPTIONS, SLOT_CREATE_OPTIONS, SLOT_DROP_OPTIONS } from './walship-options.js'
 
@@ -17,6 +18,12 @@ export const COMMANDS: readonly CommandSpec[] = [
     description: 'receive the WAL of a server into a directory, for as long as it runs',
     options: RECEIVE_COMMAND_OPTIONS,
   },
+  {
+    words: 'status',
+    description: 'show the replication slots and replicas of a server',
+    options: MONITOR_OPTIONS,
+  },
+  { words: 'slot list', description: 'show the replication slots of a server', options: MONITOR_OPTIONS },
   {
     words: 'slot create',
     description: 'create a physical replication slot',

@@ -21,6 +21,8 @@ export async function runWalship(host: ProgramHost): Promise<number> {
         return EXIT.done
       case 'receive':
         return await (await import('./walship-receive.js')).receive(command, host, programName)
+      case 'monitor':
+        return await (await import('./monitor-run.js')).monitor(command, host, programName, logger)
       case 'slot':
         return await (await import('./slot-action.js')).runSlotAction(
           command.values,

@@ -18,6 +18,25 @@ async function run(line: string, environment: Record<string, string> = {}) {
 }
 
 describe('walship command line', () => {
+  it('reads the options of status and slot list', async () => {
+    expect(await read('status --json --watch --interval 0.5 -h db')).toEqual({
+      kind: 'monitor',
+      what: 'status',
+      values: { host: 'db' },
+      json: true,
+      watch: true,
+      intervalMs: 500,
+    })
+    expect(await read('slot list')).toMatchObject({
+      what: 'slots',
+      json: false,
+      watch: false,
+      intervalMs: 2000,
+    })
+    expect((await run('status --interval 0')).err).toContain('invalid value "0" for option --interval')
+    expect((await run('status now')).err).toContain('too many command-line arguments (first is "now")')
+  })
+
   it('reads the options of receive', async () => {
     expect(
       await read('receive -D x --no-loop -vZ gzip:3 -s=5 --endpos 0/0 -h db --log-level warn'),
