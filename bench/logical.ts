@@ -1,20 +1,21 @@
 /**
  * How fast a stream of pgoutput is read and decoded to rows: walship against pg-logical-replication, in turns,
  * the same stream of the same server.
- * Usage: node --import tsx bench/logical.ts [--rows=600000] [--runs=5] [--modes=100,1]
+ * Usage: node --import tsx bench/logical.ts [--messages=1000000] [--runs=5] [--modes=100,1]
  */
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { PostgresServer } from '../scripts/postgres-server.js'
 import type { ConsumerResult } from './logical-consumer.js'
+import { decodingAlone } from './logical-decoding.js'
 import { markdownTable, median, numberOption, print, textOption } from './report.js'
 
 const CONSUMER = fileURLToPath(new URL('./logical-consumer.ts', import.meta.url))
 const READERS = ['walship', 'peer'] as const
 type Reader = (typeof READERS)[number]
 
-const rows = numberOption('rows', 600_000)
+const messageCount = numberOption('messages', 1_000_000)
 const runCount = numberOption('runs', 5)
 /** Rows in one transaction. */
 const modes = textOption('modes', '100,1').split(',').map(Number)
@@ -37,7 +38,8 @@ await server.query(`
 for (const mode of modes) {
   const slot = `rows${mode}`
   await server.query(`SELECT pg_create_logical_replication_slot('${slot}', 'pgoutput')`)
-  await server.query(insertRows(rows, mode))
+  // Each transaction has a Begin and a Commit too.
+  await server.query(insertRows(Math.ceil((messageCount * mode) / (mode + 2)), mode))
   await server.query('INSERT INTO marks VALUES (1)')
   const results = new Map<Reader, ConsumerResult[]>(READERS.map((reader) => [reader, []]))
   for (let run = 0; run < runCount; run++) {
@@ -45,6 +47,7 @@ for (const mode of modes) {
       results.get(reader)!.push(await consume(reader, slot))
   }
   print(summary(mode, results))
+  print(decodingAlone(await payloadsOf(slot), mode))
   await server.query(`SELECT pg_drop_replication_slot('${slot}')`)
 }
 
@@ -71,6 +74,13 @@ async function consume(reader: Reader, slot: string): Promise<ConsumerResult> {
   }
   await server.query(`SELECT pg_drop_replication_slot('run')`)
   return JSON.parse(stdout)
+}
+
+/** Some of the stream's messages, as the server would send them. */
+async function payloadsOf(slot: string): Promise<Buffer[]> {
+  const sql = `SELECT data FROM pg_logical_slot_peek_binary_changes('${slot}', NULL, 200000,
+    'proto_version', '1', 'publication_names', 'everything')`
+  return (await server.query<{ data: Buffer }>(sql)).map(({ data }) => data)
 }
 
 function summary(mode: number, results: ReadonlyMap<Reader, readonly ConsumerResult[]>): string {
