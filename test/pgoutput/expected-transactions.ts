@@ -31,10 +31,7 @@ export function expectedOrdinary(major: number): readonly string[][] {
 /** @param major of the server; before 15 a prepared transaction is one like any other, once it has committed */
 export function expectedStreamed(major: number): readonly string[][] {
   const twoPhase = major >= 15
-  const prepared = [
-    ...(major >= 11 ? ['truncate no_key'] : []),
-    'insert no_key id=5 name=prepared.… extra=7',
-  ]
+  const prepared = [...(major >= 11 ? ['truncate no_key'] : []), 'insert no_key id=5 name=prepared.… extra=7']
   const small = 'insert no_key id=100 name=small extra=7'
   return [
     [
