@@ -3,7 +3,7 @@ import { type MonitorOptions, type QueryConnection, SERVER_POSITION, since } fro
 import { bytesOf, dateOf, lsnOf, millisecondsOf, numberOf, type TextRow } from './row-values.js'
 
 /** Each of a replica's positions, or null where it has not told it. */
-interface EachPosition<Value> {
+export interface EachPosition<Value> {
   readonly write: Value | null
   readonly flush: Value | null
   readonly replay: Value | null
