@@ -25,6 +25,9 @@ import { PayloadCursor } from './payload-cursor.js'
 import { readRelation } from './relation.js'
 import { RelationCache } from './relation-cache.js'
 
+/** The types that can come between Stream Start and Stream Stop, the latter included. */
+const WITHIN_STREAM: ReadonlySet<number> = new Set(Buffer.from('IUDTMRYOE'))
+
 /** After what an Origin can come. */
 const BEGINS: ReadonlySet<PgoutputMessage['kind']> = new Set(['begin', 'begin prepare', 'stream start'])
 
@@ -61,6 +64,7 @@ export class PgoutputDecoder {
   #read(type: number): PgoutputMessage {
     const cursor = this.#cursor
     const relations = this.#relations
+    if (this.#streaming && !WITHIN_STREAM.has(type)) cursor.fail('not allowed before the Stream Stop', 0)
     switch (type) {
       case 0x49: // 'I'
         return readInsert(cursor, this.#xid(), relations)
@@ -69,10 +73,8 @@ export class PgoutputDecoder {
       case 0x44: // 'D'
         return readDelete(cursor, this.#xid(), relations)
       case 0x42: // 'B'
-        this.#expectNoStream()
         return readBegin(cursor)
       case 0x43: // 'C'
-        this.#expectNoStream()
         return readCommit(cursor)
       case 0x52: // 'R'
         return readRelation(cursor, this.#xid(), relations.types)
@@ -85,31 +87,23 @@ export class PgoutputDecoder {
       case 0x4f: // 'O'
         return readOrigin(cursor)
       case 0x53: // 'S'
-        this.#expectNoStream()
         return readStreamStart(cursor)
       case 0x45: // 'E'
         if (!this.#streaming) cursor.fail('Stream Stop without a Stream Start', 0)
         return { kind: 'stream stop', lsn: cursor.lsn }
       case 0x63: // 'c'
-        this.#expectNoStream()
         return readStreamCommit(cursor)
       case 0x41: // 'A'
-        this.#expectNoStream()
         return readStreamAbort(cursor)
       case 0x62: // 'b'
-        this.#expectNoStream()
         return readBeginPrepare(cursor)
       case 0x50: // 'P'
-        this.#expectNoStream()
         return readPrepare(cursor)
       case 0x70: // 'p'
-        this.#expectNoStream()
         return readStreamPrepare(cursor)
       case 0x4b: // 'K'
-        this.#expectNoStream()
         return readCommitPrepared(cursor)
       case 0x72: // 'r'
-        this.#expectNoStream()
         return readRollbackPrepared(cursor)
       default:
         return cursor.fail('unknown type of message', 0)
@@ -154,9 +148,5 @@ export class PgoutputDecoder {
   /** Between Stream Start and Stream Stop each change says which (sub)transaction it belongs to. */
   #xid(): number | null {
     return this.#streaming ? this.#cursor.uint32() : null
-  }
-
-  #expectNoStream(): void {
-    if (this.#streaming) this.#cursor.fail('not allowed before the Stream Stop', 0)
   }
 }

@@ -323,6 +323,15 @@ describe('malformed bytes', () => {
     expect(refused).toBeGreaterThan(1000)
   })
 
+  it('an end, or another beginning, in the middle of a part of a stream', () => {
+    for (const type of 'BCSbPpcAKr') {
+      const decoder = new PgoutputDecoder()
+      decoder.decode(Buffer.from('530000000101', 'hex'))
+      const error = caught(() => decoder.decode(Buffer.from(`${type}${'\0'.repeat(60)}`)))
+      expect(error.message).toContain('not allowed before the Stream Stop')
+    }
+  })
+
   it('a count that is too large makes no room for what is not there', () => {
     const decoder = new PgoutputDecoder()
     const error = caught(() => decoder.decode(Buffer.from('54ffffffff00', 'hex')))
