@@ -20,6 +20,7 @@ const STOREYS = {
   codec: 2,
   status: 2,
   monitor: 3,
+  records: 3,
   pg: 3,
   pgoutput: 3,
   segments: 3,
@@ -31,6 +32,8 @@ const STOREYS = {
   backup: 4,
   cli: 5,
 }
+/** Rooms of pure facts. */
+const PURE = new Set(['wal', 'codec', 'status', 'records'])
 const DOOR = 'index.ts'
 const TOP_STOREY = 5
 const CLI_ONLY = new Set('env exit exitCode argv stdin stdout stderr on once off kill abort'.split(' '))

@@ -10,7 +10,17 @@ export {
   parseLsn,
   toLsn,
 } from './lsn.js'
-export { LONG_PAGE_HEADER_SIZE, type LongPageHeader, parseLongPageHeader } from './page-header.js'
+export {
+  DEFAULT_WAL_BLOCK_SIZE,
+  LONG_PAGE_HEADER_SIZE,
+  type LongPageHeader,
+  parseLongPageHeader,
+  SHORT_PAGE_HEADER_SIZE,
+  XLP_ALL_FLAGS,
+  XLP_FIRST_IS_CONTRECORD,
+  XLP_FIRST_IS_OVERWRITE_CONTRECORD,
+  XLP_LONG_HEADER,
+} from './page-header.js'
 export { dateToPgTime, pgTimeToDate } from './pg-time.js'
 export {
   DEFAULT_SEGMENT_SIZE,

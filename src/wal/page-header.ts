@@ -21,9 +21,19 @@ export interface LongPageHeader {
 
 /** Bytes needed to read a long page header. */
 export const LONG_PAGE_HEADER_SIZE = 40
+/** Bytes of the header of every other page; the first of a long one are the same. */
+export const SHORT_PAGE_HEADER_SIZE = 24
 
-const XLP_LONG_HEADER = 0x0002
-const XLP_ALL_FLAGS = 0x000f
+/** The page begins with the rest of a record that began before it. */
+export const XLP_FIRST_IS_CONTRECORD = 0x0001
+/** The first page of a segment. */
+export const XLP_LONG_HEADER = 0x0002
+/** Where the rest of a record should be, another record begins: the server crashed in between and wrote on here. */
+export const XLP_FIRST_IS_OVERWRITE_CONTRECORD = 0x0008
+/** With XLP_BKP_REMOVABLE (0x0004), which may be there or not on any page and means nothing to a recovery. */
+export const XLP_ALL_FLAGS = 0x000f
+/** The page size of every server that was not built otherwise, in bytes. */
+export const DEFAULT_WAL_BLOCK_SIZE = 8192
 const MAX_WAL_BLOCK_SIZE = 64 * 1024
 
 /**
