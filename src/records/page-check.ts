@@ -108,9 +108,13 @@ function other(text: string): Fault {
   return { kind: 'other-cluster', text }
 }
 
-/** True where nothing was ever written: the header is all zero. */
-export function isBlankPage(bytes: Uint8Array, at: number): boolean {
-  for (let i = at; i < at + SHORT_PAGE_HEADER_SIZE; i++) if (bytes[i] !== 0) return false
+/**
+ * True where nothing was ever written: the header of a page or record is zero. One byte may be something else: a
+ * bit that fell over behind the end of WAL is not a record.
+ */
+export function isBlank(bytes: Uint8Array, at: number): boolean {
+  let strayBytes = 0
+  for (let i = at; i < at + SHORT_PAGE_HEADER_SIZE; i++) if (bytes[i] !== 0 && ++strayBytes > 1) return false
   return true
 }
 

@@ -32,7 +32,8 @@ export interface RecordContext {
  */
 export function recordHeaderFault(bytes: Uint8Array, at: number, context: RecordContext): Fault | null {
   const length = uint32(bytes, at)
-  if (length < RECORD_HEADER_SIZE || length > MAX_RECORD_SIZE) return lengthFault(length)
+  if (length < RECORD_HEADER_SIZE || length > MAX_RECORD_SIZE)
+    return { kind: 'record-header', text: `record has impossible length ${length}` }
   const prevLow = uint32(bytes, at + 8)
   const prevHigh = uint32(bytes, at + 12)
   const { high, low, chained, lastHigh, lastLow } = context
@@ -49,10 +50,6 @@ export function recordHeaderFault(bytes: Uint8Array, at: number, context: Record
   if (context.overwriting && (manager !== RM_XLOG || info !== XLOG_OVERWRITE_CONTRECORD))
     return { kind: 'continuation', text: 'record that was to say which one was given up is another one' }
   return null
-}
-
-export function lengthFault(length: number): Fault {
-  return { kind: 'record-header', text: `record has impossible length ${length}` }
 }
 
 function isBelow(high: number, low: number, otherHigh: number, otherLow: number): boolean {

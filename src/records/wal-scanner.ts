@@ -13,8 +13,8 @@ import {
 } from '../wal/index.js'
 import { extendCrc32c } from './crc32c.js'
 import { Lineage } from './lineage.js'
-import { isBlankPage, pageFault, pageHeaderSize, uint16, uint32 } from './page-check.js'
-import { lengthFault, recordHeaderFault } from './record-check.js'
+import { type Fault, isBlank, pageFault, pageHeaderSize, uint16, uint32 } from './page-check.js'
+import { recordHeaderFault } from './record-check.js'
 import {
   RECORD_ALIGNMENT,
   RECORD_CRC_OFFSET,
@@ -54,12 +54,12 @@ const RECORD_BODY = 2
 const PADDING = 3
 /** The rest of a record that cannot be checked, because its beginning was not seen. */
 const REST = 4
-/** What is left of a page that cannot be used. */
-const BAD_PAGE = 5
-/** What is left of a segment behind a switch: nobody ever reads it, and after a crash it may hold anything. */
-const SWITCHED = 6
 /** Behind the end of WAL. */
-const ZEROS = 7
+const ZEROS = 5
+/** What is left of a page that cannot be used. */
+const BAD_PAGE = 6
+/** What is left of a segment behind a switch: nobody ever reads it, and after a crash it may hold anything. */
+const SWITCHED = 7
 
 /** Bytes of a record's header that hold its length. They are never cut by a page's end. */
 const LENGTH_SIZE = 4
@@ -116,6 +116,7 @@ export abstract class WalScanner {
 
   #records = 0
   #strayPadding = 0
+  #behindEnd = 0
   #overwritten = 0
 
   constructor(options: WalScannerOptions) {
@@ -186,6 +187,11 @@ export abstract class WalScanner {
   /** Bytes of padding that are not zero: harmless to a recovery, yet no server writes them. */
   get strayPadding(): number {
     return this.#strayPadding
+  }
+
+  /** Bytes behind the end of WAL that are not zero: what a file that is used again held before. */
+  get bytesBehindEnd(): number {
+    return this.#behindEnd
   }
 
   /** Records that a crash cut short, as the page behind each of them says. */
@@ -260,17 +266,20 @@ export abstract class WalScanner {
   #enterPage(bytes: Buffer, at: number, headSize: number): void {
     const pageOffset = this.#offset - headSize
     const pageLsn = this.#lsnAt(pageOffset)
-    if (this.#next === RECORD_START && isBlankPage(bytes, at)) {
+    if (this.#next === RECORD_START && isBlank(bytes, at)) {
       this.#enterZeros(pageLsn)
       return
     }
     this.#page.timelines = this.#lineage.rangeAt(pageLsn, this.#lastTimeline)
     const fault = pageFault(bytes, at, this.#high, this.#low + pageOffset, this.#page)
-    if (fault !== null) {
+    if (this.#next === ZEROS) {
+      if (fault === null) this.#leaveZeros(pageLsn)
+      else this.#behindEnd += nonZeroCount(bytes, at, at + headSize)
+    } else if (fault !== null) {
       this.#fail(fault.kind, pageLsn, fault.text)
       this.#next = BAD_PAGE
-      return
     }
+    if (fault !== null) return
     this.#page.magic = this.#record.magic = uint16(bytes, at)
     this.#lastTimeline = uint32(bytes, at + 4)
     const remaining = uint32(bytes, at + 16)
@@ -344,11 +353,10 @@ export abstract class WalScanner {
           if (this.#toSkip === 0) this.#next = RECORD_START
           break
         }
-        case ZEROS: {
-          if (!this.#zerosGoOn(bytes, at, end)) return at
+        case ZEROS:
+          this.#behindEnd += nonZeroCount(bytes, at, end)
           this.#offset += end - at
           return end
-        }
         default:
           this.#offset += end - at
           return end
@@ -370,7 +378,7 @@ export abstract class WalScanner {
       this.#offset = record.low - this.#low
       const fault = recordHeaderFault(bytes, at, record)
       if (fault !== null) {
-        this.#failRecord(fault.kind, fault.text)
+        this.#failRecord(fault, bytes, at)
         return at
       }
       this.#recordLength = this.#recordTaken = length
@@ -406,11 +414,6 @@ export abstract class WalScanner {
         this.#enterZeros(this.#recordLsn())
         return at + count
       }
-      if (length < RECORD_HEADER_SIZE) {
-        const fault = lengthFault(length)
-        this.#failRecord(fault.kind, fault.text)
-        return at
-      }
     }
     this.#recordTaken += count
     this.#offset += count
@@ -422,7 +425,7 @@ export abstract class WalScanner {
   #beginBody(): void {
     const fault = recordHeaderFault(this.#recordHead, 0, this.#record)
     if (fault !== null) {
-      this.#failRecord(fault.kind, fault.text)
+      this.#failRecord(fault, this.#recordHead, 0)
       return
     }
     this.#recordLength = uint32(this.#recordHead, 0)
@@ -479,7 +482,7 @@ export abstract class WalScanner {
 
   #takePadding(bytes: Buffer, from: number, end: number): number {
     const to = Math.min(from + this.#toSkip, end)
-    for (let at = from; at < to; at++) if (bytes[at] !== 0) this.#strayPadding++
+    this.#strayPadding += nonZeroCount(bytes, from, to)
     this.#toSkip -= to - from
     this.#offset += to - from
     if (this.#toSkip === 0) this.#next = RECORD_START
@@ -496,20 +499,23 @@ export abstract class WalScanner {
     }
   }
 
-  /** @returns false when something stands behind the zeros; the state then says how to go on */
-  #zerosGoOn(bytes: Buffer, from: number, end: number): boolean {
-    let at = from
-    while (at < end && bytes[at] === 0) at++
-    if (at === end) return true
-    const until = formatLsn(this.#lsnAt(this.#offset + at - from))
+  /**
+   * Whether zeros were the end of WAL shows at the next page that is written: a stray bit is nothing that a recovery
+   * would ever see, but a page that belongs here is WAL that cannot be reached.
+   */
+  #leaveZeros(pageLsn: Lsn): void {
+    const until = formatLsn(pageLsn)
     this.#fail('zeros', this.#zerosFrom!, `nothing but zeros up to ${until} where a record must begin`)
     this.#zerosFrom = null
-    this.#next = (this.#offset & (this.#pageSize - 1)) === 0 ? RECORD_START : BAD_PAGE
-    return false
+    this.#next = RECORD_START
   }
 
-  #failRecord(kind: WalProblemKind, text: string): void {
+  #failRecord({ kind, text }: Fault, bytes: Buffer, at: number): void {
     this.onDroppedRecord()
+    if (isBlank(bytes, at)) {
+      this.#enterZeros(this.#recordLsn())
+      return
+    }
     const { high, low } = this.#record
     this.#fail(kind, this.#recordLsn(), text, lsnMax(this.position!, toLsn(high, low + RECORD_HEADER_SIZE)))
     this.#next = BAD_PAGE
@@ -532,6 +538,12 @@ export abstract class WalScanner {
   #lsnAt(offset: number): Lsn {
     return toLsn(this.#high, this.#low + offset)
   }
+}
+
+function nonZeroCount(bytes: Uint8Array, from: number, to: number): number {
+  let count = 0
+  for (let at = from; at < to; at++) if (bytes[at] !== 0) count++
+  return count
 }
 
 function aligned(byteCount: number): number {

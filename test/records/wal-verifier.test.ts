@@ -120,8 +120,19 @@ describe('WalVerifier', () => {
     expect(atEnd.verifier.zerosFrom).toBe(end)
     expect(atEnd.verifier.verifiedLsn).toBe(end)
     expect(verify(wal.start, tail, { zeros: 'problem' }).kinds).toEqual(['zeros'])
-    tail[3 * PAGE_SIZE + 100] = 1
-    expect(verify(wal.start, tail).kinds).toEqual(['zeros'])
+    for (const offset of [Number(end - START), 2 * PAGE_SIZE + 3, 3 * PAGE_SIZE + 100]) {
+      const stray = Buffer.from(tail)
+      stray[offset] = 1
+      const found = verify(wal.start, stray)
+      expect(found.problems).toEqual([])
+      expect(found.verifier.zerosFrom).toBe(end)
+      expect(found.verifier.bytesBehindEnd).toBe(1)
+    }
+    someWal().bytes.copy(tail, 4 * PAGE_SIZE, 4 * PAGE_SIZE, 5 * PAGE_SIZE)
+    for (const size of [1, 5000, 100_000]) {
+      const found = verify(wal.start, tail, {}, size)
+      expect(found.problems).toMatchObject([{ kind: 'zeros', lsn: end }])
+    }
   })
 
   it.each([
