@@ -29,6 +29,7 @@ const STOREYS = {
   archive: 4,
   restore: 4,
   consume: 4,
+  verify: 4,
   backup: 4,
   cli: 5,
 }

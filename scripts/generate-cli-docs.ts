@@ -9,6 +9,7 @@ import { LOG_EVENTS } from '../src/cli/log-event-names.js'
 import { MONITOR_OPTIONS } from '../src/cli/monitor-options.js'
 import { RECEIVE_OPTIONS, type WalshipOption } from '../src/cli/receive-options.js'
 import { SHIPPING_OPTIONS } from '../src/cli/shipping-options.js'
+import { VERIFY_OPTIONS } from '../src/cli/verify-options.js'
 import { LOG_OPTIONS, SLOT_CREATE_OPTIONS, SLOT_DROP_OPTIONS } from '../src/cli/walship-options.js'
 
 export const CLI_DOCS_PATH = fileURLToPath(new URL('../docs/cli.md', import.meta.url))
@@ -44,6 +45,7 @@ ${optionTable(RECEIVE_OPTIONS)}
     walship slot create NAME [OPTION]...
     walship slot drop NAME [OPTION]...
     walship fetch [OPTION]... %f "%p"
+    walship verify [OPTION]...
     walship help [COMMAND]
     walship --version
 
@@ -68,6 +70,13 @@ A restore_command: see [restore.md](restore.md), also for its exit status, which
 
 ${optionTable(FETCH_OPTIONS)}
 
+### walship verify
+
+Checks the WAL in an archive or a directory: see [verify.md](verify.md). It ends with 0 when all is whole, 1 when there are
+problems, 2 when it could not check.
+
+${optionTable(VERIFY_OPTIONS)}
+
 ### When it tries again
 
 \`walship receive\` tries again after every failure that can heal: no connection, a server that is down or starting,
@@ -84,7 +93,7 @@ but for what could spoil the archive: another cluster, or a disk whose fsync fai
 \`walship\` reads a variable for each of these options; the command line wins. A switch is on with \`1\`, \`true\`, \`yes\`
 or \`on\` and off with \`0\`, \`false\`, \`no\` or \`off\`. \`pg_receivewal\` does not read them.
 
-${variableTable(eachOnce([...RECEIVE_OPTIONS, ...SHIPPING_OPTIONS, ...LOG_OPTIONS, ...FETCH_OPTIONS]))}
+${variableTable(eachOnce([...RECEIVE_OPTIONS, ...SHIPPING_OPTIONS, ...LOG_OPTIONS, ...FETCH_OPTIONS, ...VERIFY_OPTIONS]))}
 
 Both programs read the variables of libpq: \`PGHOST\`, \`PGPORT\`, \`PGUSER\`, \`PGPASSWORD\`, \`PGPASSFILE\`, \`PGSERVICE\`,
 \`PGSSLMODE\`, \`PGOPTIONS\`, \`PGCONNECT_TIMEOUT\`, \`PGAPPNAME\` and the others. \`PGDATABASE\` has no effect, because a replication

@@ -8,6 +8,7 @@ import type { ProgramHost } from './program-host.js'
 import type { WalshipOption } from './receive-options.js'
 import { RECEIVE_OPTIONS, type ReceiveOptionName, type ReceiveOptionValues } from './receive-options.js'
 import { type ShippingSettings, shippingSettings } from './shipping-options.js'
+import { type VerifySettings, verifySettings } from './verify-options.js'
 import { walshipVersion } from './version.js'
 import { COMMANDS, type CommandSpec, topHelp } from './walship-commands.js'
 import { type LogFormat, type LogLevel, RECEIVE_COMMAND_OPTIONS } from './walship-options.js'
@@ -27,6 +28,7 @@ export type WalshipCommand =
     }
   | { readonly kind: 'slot'; readonly values: ReceiveOptionValues }
   | MonitorCommand
+  | { readonly kind: 'verify'; readonly settings: VerifySettings }
   /** Help or version, to be printed. */
   | { readonly kind: 'text'; readonly text: string }
 
@@ -57,6 +59,8 @@ export async function readWalshipCommandLine(
   if (unknown !== undefined) throw unknownOption(unknown, command.options)
 
   const fromEnvironment = environmentValues(command.options, host.environment)
+  if (command.words === 'verify')
+    return { kind: 'verify', settings: verifySettings(given, fromEnvironment, operands, host.environment) }
   checkValues(fromEnvironment, command.options)
   checkValues(given)
   const values = { ...fromEnvironment, ...given }

@@ -1,6 +1,7 @@
 import { FETCH_OPTIONS } from './fetch-options.js'
 import { MONITOR_OPTIONS } from './monitor-options.js'
 import type { WalshipOption } from './receive-options.js'
+import { VERIFY_OPTIONS } from './verify-options.js'
 import { RECEIVE_COMMAND_OPTIONS, SLOT_CREATE_OPTIONS, SLOT_DROP_OPTIONS } from './walship-options.js'
 
 /** The commands of `walship`. */
@@ -30,6 +31,11 @@ export const COMMANDS: readonly CommandSpec[] = [
     options: SLOT_CREATE_OPTIONS,
   },
   { words: 'slot drop', description: 'drop a replication slot', options: SLOT_DROP_OPTIONS },
+  {
+    words: 'verify',
+    description: 'check the WAL in an archive or a directory: nothing missing, nothing damaged',
+    options: VERIFY_OPTIONS,
+  },
   // Only for help: a restore_command is dispatched before any of this is loaded, see bin/walship.
   {
     words: 'fetch',

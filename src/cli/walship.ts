@@ -23,6 +23,8 @@ export async function runWalship(host: ProgramHost): Promise<number> {
         return await (await import('./walship-receive.js')).receive(command, host, programName)
       case 'monitor':
         return await (await import('./monitor-run.js')).monitor(command, host, programName, logger)
+      case 'verify':
+        return await (await import('./walship-verify.js')).verify(command.settings, host, logger)
       case 'slot':
         return await (await import('./slot-action.js')).runSlotAction(
           command.values,

@@ -11,9 +11,12 @@ import {
   GAP_FOLDER,
   type GapRange,
   gapKey,
+  HISTORY_FOLDER,
   historyKey,
   isArchivedName,
   parseGapKey,
+  parseHistoryKey,
+  parseTailKey,
   parseWalKey,
   walFolder,
   walKey,
@@ -38,6 +41,13 @@ export interface WalArchiveOptions extends OperationOptions {
 export interface PutSegmentOptions extends OperationOptions {
   /** Further metadata: names with a dash between words, such as `wal-check`. */
   readonly marks?: Readonly<Record<string, string>>
+}
+
+/** What an archive holds, by name. */
+export interface ArchiveInventory {
+  readonly segments: readonly string[]
+  readonly tails: readonly string[]
+  readonly histories: readonly number[]
 }
 
 /** What is open after `WalArchive.open` found whose archive it is. */
@@ -192,6 +202,30 @@ export class WalArchive {
     for (const other of others) if (other.status === 'fulfilled' && other.value !== null) return other.value
     for (const other of others) if (other.status === 'rejected') throw other.reason
     return null
+  }
+
+  /**
+   * Names of all that is stored, in the order of their keys: segments (finished ones and `.partial`), segments that
+   * have parts of an open tail, and the timelines that have a history file.
+   */
+  async inventory({ signal }: OperationOptions = {}): Promise<ArchiveInventory> {
+    const { store } = this.#open().objects
+    const segments = new Set<string>()
+    for await (const { key } of store.list('wal/', { signal })) {
+      const object = parseWalKey(key)
+      if (object !== null) segments.add(object.name)
+    }
+    const tails = new Set<string>()
+    for await (const { key } of store.list('tail/', { signal })) {
+      const part = parseTailKey(key)
+      if (part !== null) tails.add(part.name)
+    }
+    const histories: number[] = []
+    for await (const { key } of store.list(HISTORY_FOLDER, { signal })) {
+      const timeline = parseHistoryKey(key)
+      if (timeline !== null) histories.push(timeline)
+    }
+    return { segments: [...segments], tails: [...tails], histories }
   }
 
   /** @returns null when it is surely not in the archive */

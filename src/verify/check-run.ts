@@ -1,0 +1,223 @@
+import { type WalProblem, WalVerifier } from '../records/index.js'
+import { formatLsn, type Lsn, lsnAdd, segmentStart } from '../wal/index.js'
+import type { Run } from './check-plan.js'
+import type { VerifyProblem, VerifyProblemKind } from './verify-problem.js'
+import { UnreadableFile, type WalFile, type WalInventory, type WalSource } from './wal-source.js'
+
+/** What came of a run. */
+export interface RunResult {
+  readonly problems: readonly VerifyProblem[]
+  readonly records: number
+  readonly bytes: number
+  readonly strayPadding: number
+  readonly overwrittenRecords: number
+  /** Where WAL ends: set for the last run of a timeline. */
+  readonly end: ChainEnd | null
+}
+
+export interface ChainEnd {
+  /** The last whole record ends here, or what follows a segment switch. */
+  readonly lsn: Lsn
+  /** Where a record begins that is not complete. Ordinary at the end of what was received. */
+  readonly unfinished: Lsn | null
+}
+
+/** Pieces in which the file behind a run is looked at. */
+const SEAM_BYTES = 64 * 1024
+
+type RunContext = Pick<WalInventory, 'segmentSize' | 'systemIdentifier'> & { readonly signal: AbortSignal }
+
+/**
+ * Checks files that follow on each other, and that the next one goes on from the last.
+ *
+ * @param onFile called when a file was checked
+ * @throws WalshipError when the place cannot be read at all
+ */
+export async function checkRun(
+  source: WalSource,
+  run: Run,
+  context: RunContext,
+  onFile: (file: WalFile, byteCount: number) => void,
+): Promise<RunResult> {
+  return new RunCheck(source, run, context).check(onFile)
+}
+
+class RunCheck {
+  readonly #source: WalSource
+  readonly #run: Run
+  readonly #context: RunContext
+  readonly #problems: VerifyProblem[] = []
+  #found: WalProblem[] = []
+  #verifier: WalVerifier | null = null
+  readonly #sums = { records: 0, bytes: 0, strayPadding: 0, overwrittenRecords: 0 }
+  #end: ChainEnd | null = null
+
+  constructor(source: WalSource, run: Run, context: RunContext) {
+    this.#source = source
+    this.#run = run
+    this.#context = context
+  }
+
+  async check(onFile: (file: WalFile, byteCount: number) => void): Promise<RunResult> {
+    const { before, files, next, isEnd } = this.#run
+    if (before !== null) await this.#passBefore(before)
+    let coming = this.#read(files[0]!)
+    for (const [index, file] of files.entries()) {
+      const bytes = await coming
+      const following = files[index + 1] ?? next
+      // While this one is checked. A failure is met where it is awaited.
+      if (following !== null) coming = this.#read(following)
+      coming.catch(() => {})
+      this.#checkFile(file, bytes, isEnd && index === files.length - 1)
+      onFile(file, bytes instanceof Buffer ? bytes.length : 0)
+    }
+    if (next !== null) this.#checkSeam(next, await coming)
+    this.#closeVerifier()
+    return { ...this.#sums, problems: this.#problems, end: this.#end }
+  }
+
+  async #read(file: WalFile): Promise<Buffer | UnreadableFile | null> {
+    try {
+      return await this.#source.read(file, this.#context.signal)
+    } catch (error) {
+      if (error instanceof UnreadableFile) return error
+      throw error
+    }
+  }
+
+  /** Another run checks this file; here it only says which record is before the first one. */
+  async #passBefore(before: WalFile): Promise<void> {
+    const bytes = await this.#read(before)
+    if (!(bytes instanceof Buffer) || bytes.length !== this.#context.segmentSize) return
+    const verifier = this.#open()
+    verifier.push(this.#startOf(before), bytes)
+    if (this.#found.length > 0) this.#verifier = null
+    this.#found = []
+    this.#sums.records -= verifier.records
+  }
+
+  #checkFile(file: WalFile, bytes: Buffer | UnreadableFile | null, isLast: boolean): void {
+    const fault = this.#faultOf(file, bytes)
+    if (fault !== null) this.#addFileProblem(file, fault)
+    if (!(bytes instanceof Buffer) || fault !== null) {
+      // What follows is looked at by itself.
+      this.#closeVerifier()
+      return
+    }
+    this.#sums.bytes += bytes.length
+    const verifier = this.#verifier ?? this.#open()
+    verifier.push(this.#startOf(file), bytes)
+    if (isLast) this.#judgeEnd(file, bytes, verifier)
+  }
+
+  #faultOf(file: WalFile, bytes: Buffer | UnreadableFile | null): Fault | null {
+    if (bytes === null)
+      return { kind: 'missing', text: 'it was removed meanwhile', hint: 'run the check again' }
+    if (bytes instanceof UnreadableFile)
+      return { kind: 'unreadable', text: `it cannot be read: ${bytes.message}`, hint: bytes.hint }
+    const { segmentSize } = this.#context
+    const isRight = file.kind === 'segment' ? bytes.length === segmentSize : bytes.length <= segmentSize
+    if (isRight) return null
+    const text = `it has ${bytes.length} bytes in place of ${segmentSize}`
+    return { kind: 'length', text, hint: 'compare it with another copy' }
+  }
+
+  #addFileProblem(file: WalFile, { kind, text, hint }: Fault): void {
+    const from = this.#startOf(file)
+    const to = lsnAdd(from, this.#context.segmentSize)
+    const range = `WAL from ${formatLsn(from)} to ${formatLsn(to)}`
+    const { timeline } = file
+    this.#problems.push({
+      kind,
+      timeline,
+      segment: file.name,
+      from,
+      to,
+      text: `${file.name}, ${range}: ${text}`,
+      hint,
+    })
+  }
+
+  /** Reads on until a record that begins in the next file has named the last one here as the one before it. */
+  #checkSeam(next: WalFile, bytes: Buffer | UnreadableFile | null): void {
+    const verifier = this.#verifier
+    // Its own run tells what is wrong with the file itself.
+    if (verifier === null || !(bytes instanceof Buffer)) return
+    const before = { records: verifier.records, problems: this.#found.length }
+    const start = this.#startOf(next)
+    for (let at = 0; at < bytes.length && this.#found.length === before.problems; at += SEAM_BYTES) {
+      verifier.push(lsnAdd(start, at), bytes.subarray(at, at + SEAM_BYTES))
+      if ((verifier.lastRecordLsn ?? 0n) >= start) break
+    }
+    this.#sums.records -= verifier.records - before.records
+  }
+
+  /**
+   * The end of what was received may lie in the middle of a record, with zeros behind it. What only the zeros
+   * give away is no damage but the end.
+   */
+  #judgeEnd(file: WalFile, bytes: Buffer, verifier: WalVerifier): void {
+    let written = bytes.length
+    while (written > 0 && bytes[written - 1] === 0) written--
+    const endOfWritten = lsnAdd(this.#startOf(file), written)
+    const last = this.#found.at(-1)
+    const isUnfinished =
+      last !== undefined && last.resumedAt === null && last.detectedAt >= endOfWritten && file.kind !== 'tail'
+    if (isUnfinished) this.#found.pop()
+    const unfinished = isUnfinished ? last.lsn : verifier.unfinishedRecordLsn
+    const problem = this.#found.at(-1)
+    const lsn =
+      problem !== undefined && problem.resumedAt === null
+        ? problem.lsn
+        : (unfinished ?? this.#endOf(verifier))
+    this.#end = { lsn, unfinished }
+  }
+
+  #endOf(verifier: WalVerifier): Lsn {
+    return verifier.zerosFrom ?? verifier.position!
+  }
+
+  #open(): WalVerifier {
+    const { timeline, ancestors } = this.#run
+    const { segmentSize, systemIdentifier } = this.#context
+    this.#found = []
+    this.#verifier = new WalVerifier({
+      segmentSize,
+      systemIdentifier,
+      timeline,
+      ancestors,
+      onProblem: (problem) => this.#found.push(problem),
+    })
+    return this.#verifier
+  }
+
+  #closeVerifier(): void {
+    const verifier = this.#verifier
+    if (verifier === null) return
+    this.#sums.records += verifier.records
+    this.#sums.strayPadding += verifier.strayPadding
+    this.#sums.overwrittenRecords += verifier.overwrittenRecords
+    for (const { kind, lsn, segment, text, hint, resumedAt } of this.#found)
+      this.#problems.push({
+        kind,
+        timeline: this.#run.timeline,
+        segment,
+        from: lsn,
+        to: resumedAt,
+        text,
+        hint,
+      })
+    this.#found = []
+    this.#verifier = null
+  }
+
+  #startOf(file: WalFile): Lsn {
+    return segmentStart(file.segment, this.#context.segmentSize)
+  }
+}
+
+interface Fault {
+  readonly kind: VerifyProblemKind
+  readonly text: string
+  readonly hint: string
+}

@@ -1,0 +1,11 @@
+export type { RecoveryLine, Stretch } from './recovery-reach.js'
+export type { StartChoice } from './start-choice.js'
+export type { VerifyProblem, VerifyProblemKind } from './verify-problem.js'
+export {
+  type TimelineReport,
+  type VerifyOptions,
+  type VerifyProgress,
+  type VerifyReport,
+  verifyWal,
+} from './verify-wal.js'
+export type { WalSourceSpec } from './wal-source.js'
