@@ -3,7 +3,11 @@ export interface ArchiveTarget {
   /** Names the place in messages, without secrets. */
   readonly name: string
   /** @param name 24 digits, or these and `.partial`. Resolves once the object was seen in the store */
-  putSegment(name: string, raw: Buffer, options?: StoreCall): Promise<'stored' | 'already-there'>
+  putSegment(
+    name: string,
+    raw: Buffer,
+    options?: StoreCall & { readonly marks?: Marks },
+  ): Promise<'stored' | 'already-there'>
   putHistory(timeline: number, content: Buffer, options?: StoreCall): Promise<unknown>
   getHistory(timeline: number, options?: StoreCall): Promise<Buffer | null>
   /** Names of finished and left segments of a timeline, in order, from the one behind `after` on. */
@@ -14,6 +18,9 @@ export interface ArchiveTarget {
   deleteTail(timeline: number, segment: bigint, options?: StoreCall): Promise<void>
   deleteTailParts(parts: readonly TailRange[], options?: StoreCall): Promise<void>
 }
+
+/** What is noted with an object: names with a dash between words. */
+export type Marks = Readonly<Record<string, string>>
 
 export interface StoreCall {
   readonly signal?: AbortSignal

@@ -247,7 +247,13 @@ export class Archiver {
     }
     const onProved = (job: ShippingJob) => this.#proved(job)
     const shipper = new SegmentShipper(
-      { ...shared, conflictRetryMs, uploads: this.#uploads, onProved },
+      {
+        ...shared,
+        conflictRetryMs,
+        uploads: this.#uploads,
+        marksOf: (name) => this.#options.marksOf?.(name),
+        onProved,
+      },
       marks.partials,
     )
     const watch = new DirectoryWatch({

@@ -1,6 +1,6 @@
 import type { Backoff } from '../base/index.js'
 import type { Lsn } from '../wal/index.js'
-import type { ArchiveTarget } from './archive-target.js'
+import type { ArchiveTarget, Marks } from './archive-target.js'
 import type { ArchiveEvent } from './events.js'
 
 export interface ArchiverOptions {
@@ -19,6 +19,8 @@ export interface ArchiverOptions {
   readonly partsInFlight?: number
   /** What stays in the directory once it is archived; null: everything. */
   readonly keepLocal: KeepLocal | null
+  /** What to note with a segment's object, by the segment's name. */
+  marksOf?(name: string): Marks | undefined
   /** The open segment now; null while nothing is received. Cheap: asked often. */
   live(): LiveSegment | null
   /**

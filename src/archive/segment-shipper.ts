@@ -1,6 +1,6 @@
 import type { Backoff, WalshipError } from '../base/index.js'
 import { historyFileName, segmentOffset, segmentStart } from '../wal/index.js'
-import type { ArchiveTarget } from './archive-target.js'
+import type { ArchiveTarget, Marks } from './archive-target.js'
 import type { Catalog, SegmentId } from './catalog.js'
 import { asWalshipError, fileMissing, isConflict, isRefused, LocalFileError } from './errors.js'
 import type { ArchiveEvent } from './events.js'
@@ -20,6 +20,7 @@ export interface SegmentShipperOptions {
   readonly conflictRetryMs: number
   /** Uploads at once. */
   readonly uploads: number
+  marksOf?(name: string): Marks | undefined
   /** Something was proved to be in the archive. */
   onProved(job: ShippingJob): void
   onEvent(event: ArchiveEvent): void
@@ -198,7 +199,7 @@ export class SegmentShipper {
     const { archive, directory } = this.#options
     const buffer = this.#buffers.take()
     await directory.readSegment(id, buffer)
-    const outcome = await archive.putSegment(name, buffer, { signal })
+    const outcome = await archive.putSegment(name, buffer, { signal, marks: this.#options.marksOf?.(name) })
     this.#buffers.giveBack(buffer)
     return outcome
   }

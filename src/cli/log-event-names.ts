@@ -27,6 +27,11 @@ export const LOG_EVENTS = {
   coverage_gap: 'WAL between `from` and `lsn` is neither in the directory nor in the archive',
   history_missing: 'the history file of `timeline` is neither in the directory nor in the archive',
   gap_recorded: 'a gap was accepted with --allow-gap and recorded in the archive',
+  wal_suspect:
+    'WAL that came is damaged at `lsn`, in `segment`: `problem`, `text`. Not written; it is fetched again',
+  wal_healed: 'what was suspect came again and was good: it was damaged on the way',
+  wal_damaged:
+    'the server itself holds damaged WAL at `lsn`, in `segments`; with `--verify=warn` it is kept as it is',
   warning: 'something is not as it should be, but stops nothing',
   server_notice: 'the server sent a notice',
   attempt_failed:

@@ -64,6 +64,29 @@ export function logEvent(log: Logger, event: ReceiveEvent): void {
         'there is room again: receiving goes on',
       )
       break
+    case 'wal-suspect':
+      log.warn(
+        { event: named('wal_suspect'), ...problemFields(event) },
+        `received damaged WAL, fetching it again: ${event.problem.text}`,
+      )
+      break
+    case 'wal-healed':
+      log.warn(
+        { event: named('wal_healed'), ...problemFields(event) },
+        `WAL that was damaged came whole at the second time: look at the network and at memory`,
+      )
+      break
+    case 'wal-damaged':
+      log.error(
+        {
+          event: named('wal_damaged'),
+          ...problemFields(event),
+          segments: event.segments,
+          hint: DAMAGED_HINT,
+        },
+        `the server holds damaged WAL: ${event.problem.text}`,
+      )
+      break
     case 'warning':
       log.warn({ event: named('warning'), ...errorFields(event.error) }, event.error.message)
       break
@@ -77,6 +100,14 @@ export function logEvent(log: Logger, event: ReceiveEvent): void {
       )
       break
   }
+}
+
+const DAMAGED_HINT =
+  "no recovery gets beyond it: look at the server's disk and memory, and take a new base backup"
+
+function problemFields({ problem, timeline }: Extract<ReceiveEvent, { problem: unknown }>) {
+  const { kind, lsn, segment, text } = problem
+  return { problem: kind, lsn: formatLsn(lsn), timeline, segment, text }
 }
 
 /** Lets the compiler find a name that is not on the list. */

@@ -3,6 +3,9 @@ import type { OptionValues } from './environment-values.js'
 import { STORE_COMMAND_OPTIONS } from './fetch-store.js'
 import type { WalshipOption } from './receive-options.js'
 
+export const VERIFY_CHOICES = ['warn', 'stop', 'off'] as const
+export type VerifyChoice = (typeof VERIFY_CHOICES)[number]
+
 export const ACK_CHOICES = ['flushed', 'archived'] as const
 export type AckChoice = (typeof ACK_CHOICES)[number]
 
@@ -64,6 +67,18 @@ export const SHIPPING_OPTIONS: readonly WalshipOption[] = [
     variable: 'WALSHIP_ENSURE_SLOT',
   },
   {
+    name: 'verify',
+    argument: 'HOW',
+    section: 'Options',
+    description: 'check all WAL before it is written',
+    variable: 'WALSHIP_VERIFY',
+    choices: VERIFY_CHOICES,
+    defaultText: 'warn',
+    details:
+      'WAL that is damaged is fetched again once. When the server itself holds it so, `warn` raises the alarm and goes ' +
+      'on; `stop` ends, and never acknowledges what was not checked; `off` does not look.',
+  },
+  {
     name: 'min-free-space',
     argument: 'SIZE',
     section: 'Options',
@@ -85,6 +100,7 @@ export interface ShippingSettings {
   readonly allowGap: boolean
   readonly ensureSlot: boolean
   readonly minFreeBytes: number
+  readonly verify: VerifyChoice
   /** All values, for the store's own options. */
   readonly values: OptionValues
 }
@@ -113,6 +129,9 @@ export function shippingSettings(values: OptionValues): ShippingSettings {
       pointsAtHelp: false,
       hint: 'files in the archive are compressed by --store-compression; local ones must be read while they grow',
     })
+  const verify = text(values, 'verify') ?? 'warn'
+  if (!VERIFY_CHOICES.includes(verify as VerifyChoice))
+    throw invalid('verify', verify, `use one of ${VERIFY_CHOICES.join(', ')}`)
   const free = text(values, 'min-free-space')
   return {
     store,
@@ -123,6 +142,7 @@ export function shippingSettings(values: OptionValues): ShippingSettings {
     allowGap: values['allow-gap'] === true,
     ensureSlot: values['ensure-slot'] === true,
     minFreeBytes: free !== undefined ? parseSize(free) : store === undefined ? 0 : STORE_MIN_FREE_BYTES,
+    verify: verify as VerifyChoice,
     values,
   }
 }

@@ -18,7 +18,7 @@ import {
   parseStoreOptions,
   WalArchive,
 } from '../store/index.js'
-import { type Lsn, segmentFloor } from '../wal/index.js'
+import { formatLsn, type Lsn, segmentFloor } from '../wal/index.js'
 import { logArchiveEvent } from './archive-log-events.js'
 import { named } from './log-events.js'
 import type { ProgramHost } from './program-host.js'
@@ -55,6 +55,8 @@ export class Shipping implements ArchiveDoor {
   #opening: Promise<void> | null = null
   #archived: ArchivedMark | null = null
   #warnedOfStore = false
+  /** Segments that the server itself holds damaged: noted with their objects. */
+  readonly #damaged = new Map<string, string>()
   readonly recordGap: ArchiveDoor['recordGap']
 
   constructor(options: ShippingOptions) {
@@ -113,6 +115,9 @@ export class Shipping implements ArchiveDoor {
   onReceiveEvent(event: ReceiveEvent): void {
     if (event.kind === 'segment-finished') this.#archiver?.nudge(event.name)
     else if (event.kind === 'timeline-switched') this.#archiver?.leaveTimeline(event.left)
+    else if (event.kind === 'wal-damaged')
+      for (const name of event.segments)
+        this.#damaged.set(name, `${event.problem.kind} ${formatLsn(event.problem.lsn)}`)
   }
 
   onWritten(): void {
@@ -149,6 +154,10 @@ export class Shipping implements ArchiveDoor {
       ack: settings.ack,
       keepLocal: settings.keepLocal,
       live: () => this.#live(),
+      marksOf: (name) => {
+        const damage = this.#damaged.get(name)
+        return damage === undefined ? undefined : { 'wal-check': damage }
+      },
       onArchived: (lsn, timeline) => {
         this.#archived = { timeline, lsn }
         if (settings.ack === 'archived') this.#receiver?.report()

@@ -70,6 +70,7 @@ export async function receive(
       }),
       retry: settings.loop ? { initial: true, everything: false, delayMs: retryDelayMs } : null,
       ensureSlot: shippingSettings.ensureSlot,
+      verify: shippingSettings.verify === 'off' ? undefined : shippingSettings.verify,
       archive: shipping ?? undefined,
       ackPolicy: shipping?.ackPolicy,
       space:

@@ -58,6 +58,15 @@ export function ackArchived(archived: () => ArchivedMark | null): AckPolicy {
   }
 }
 
+/** Reports nothing that was not checked. @param verified asked each time */
+export function ackVerified(policy: AckPolicy, verified: () => Lsn): AckPolicy {
+  return (at) => {
+    const { writeLsn, flushLsn, applyLsn } = policy(at)
+    const limit = verified()
+    return { writeLsn: lsnMin(writeLsn, limit), flushLsn: lsnMin(flushLsn, limit), applyLsn }
+  }
+}
+
 /** As pg_receivewal: flush positions only with a slot or with --synchronous. */
 export function chooseAckPolicy(options: { slotName?: string; synchronous: boolean }): AckPolicy {
   return options.slotName || options.synchronous ? ackFlushed : ackWrittenOnly

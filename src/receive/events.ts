@@ -1,4 +1,5 @@
 import type { WalshipError } from '../base/index.js'
+import type { WalProblem } from '../records/index.js'
 import type { Lsn } from '../wal/index.js'
 import type { StartPoint } from './stream-position.js'
 
@@ -31,6 +32,18 @@ export type ReceiveEvent =
   /** Too little room in the directory: nothing is read until there is more. */
   | { readonly kind: 'paused'; readonly freeBytes: number }
   | { readonly kind: 'resumed'; readonly freeBytes: number }
+  /** WAL that came is damaged. It is not written; the connection is given up, and the segment fetched again. */
+  | { readonly kind: 'wal-suspect'; readonly problem: WalProblem; readonly timeline: number }
+  /** It came again and was good: it was damaged on the way. */
+  | { readonly kind: 'wal-healed'; readonly problem: WalProblem; readonly timeline: number }
+  /** It came again as it was: the server itself holds it so. */
+  | {
+      readonly kind: 'wal-damaged'
+      readonly problem: WalProblem
+      readonly timeline: number
+      /** Names of the segments that the damaged page or record is in. */
+      readonly segments: readonly string[]
+    }
   /** An attempt failed. */
   | { readonly kind: 'error'; readonly error: WalshipError }
   | { readonly kind: 'warning'; readonly error: WalshipError }

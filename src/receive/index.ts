@@ -4,6 +4,7 @@ export {
   type ArchivedMark,
   ackArchived,
   ackFlushed,
+  ackVerified,
   ackWrittenOnly,
   chooseAckPolicy,
   type Watermarks,
@@ -14,4 +15,5 @@ export type { Progress, ReceiveEvent, StopCause } from './events.js'
 export { type OpenSegmentView, Receiver, type ReceiverOptions, type RetryPolicy } from './receiver.js'
 export { createSlot, dropSlot } from './slot-actions.js'
 export type { StartPoint } from './stream-position.js'
+export type { VerifyMode } from './wal-check.js'
 export type { SpaceLimits } from './watch-space.js'

@@ -12,6 +12,7 @@ import { askServer, checkIdentity, type ServerFacts } from './server-facts.js'
 import { findStartPoint } from './start-point.js'
 import type { StartPoint } from './stream-position.js'
 import { type ActiveStream, streamTimeline } from './stream-timeline.js'
+import { type VerifyMode, WalCheck } from './wal-check.js'
 import type { SpaceLimits } from './watch-space.js'
 
 export interface RetryPolicy {
@@ -50,6 +51,8 @@ export interface ReceiverOptions {
   readonly ensureSlot?: boolean
   /** Stop taking WAL while the directory has less free space. */
   readonly space?: SpaceLimits
+  /** Check all WAL before it is written; by default nothing is checked. */
+  readonly verify?: VerifyMode
   /** Null: the first failure ends the run. */
   readonly retry: RetryPolicy | null
   /** Servers of a newer major are warned about. */
@@ -79,6 +82,7 @@ export interface OpenSegmentView {
  */
 export class Receiver {
   readonly #options: ReceiverOptions
+  readonly #walCheck: WalCheck | undefined
   #active: ActiveStream | null = null
   #last: Progress = {
     timeline: 0,
@@ -97,6 +101,8 @@ export class Receiver {
 
   constructor(options: ReceiverOptions) {
     this.#options = options
+    const { verify, directory, onEvent } = options
+    this.#walCheck = verify && new WalCheck({ mode: verify, directory, onEvent })
   }
 
   /** How far it is now. */
@@ -140,6 +146,8 @@ export class Receiver {
         if (signal.aborted && !this.#streamedThisTime) return { reason: 'aborted' }
         const error = asWalshipError(thrown)
         if (error.code === 'PG_WAL_REMOVED' && this.#lookAgain()) continue
+        // Whatever the retry policy: only a second look tells whether the server holds it so.
+        if (error.code === 'RECEIVE_WAL_SUSPECT' && !signal.aborted) continue
         if (signal.aborted || !this.#mayRetry(error)) throw error
         if (this.#streamedThisTime) attempt = 1
         this.#options.onEvent({ kind: 'error', error })
@@ -197,7 +205,7 @@ export class Receiver {
       const { slotName, archive, ensureSlot } = this.#options
       await archive?.identify(facts.systemId, facts.segmentSize, signal)
       if (ensureSlot && slotName) await ensureReplicationSlot(connection, slotName, signal, onEvent)
-      const start = await findStartPoint(connection, facts, {
+      const found = await findStartPoint(connection, facts, {
         directory,
         slotName,
         archive,
@@ -205,6 +213,7 @@ export class Receiver {
         signal,
         onEvent,
       })
+      const start = this.#walCheck?.startFor(found, facts.segmentSize) ?? found
       return await this.#follow(connection, facts, start, signal)
     } finally {
       await connection.close()
@@ -244,6 +253,7 @@ export class Receiver {
         reportsFlush: options.ackPolicy !== undefined || options.synchronous || Boolean(options.slotName),
         archive: options.archive,
         space: options.space,
+        walCheck: this.#walCheck,
         signal,
         onEvent,
         onWritten: options.onWritten,

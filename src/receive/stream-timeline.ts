@@ -2,13 +2,14 @@ import type { CompressionSpec } from '../codec/index.js'
 import { type EndOfStream, type PhysicalReplicationConnection, ServerError } from '../pg/index.js'
 import { WalWriter } from '../segments/index.js'
 import { formatLsn, type Lsn, segmentFloor } from '../wal/index.js'
-import type { AckPolicy } from './ack-policy.js'
+import { type AckPolicy, ackVerified } from './ack-policy.js'
 import type { ArchiveDoor } from './archive-door.js'
 import { commandFailed, ReceiveError, streamFailed } from './errors.js'
 import type { ReceiveEvent, StopCause } from './events.js'
 import type { ServerFacts } from './server-facts.js'
 import { ServerQuestions } from './server-questions.js'
 import type { StartPoint } from './stream-position.js'
+import type { WalCheck } from './wal-check.js'
 import { WalPump } from './wal-pump.js'
 import { type SpaceLimits, watchSpace } from './watch-space.js'
 
@@ -25,6 +26,8 @@ export interface StreamTimelineOptions {
   readonly reportsFlush: boolean
   readonly archive: ArchiveDoor | undefined
   readonly space: SpaceLimits | undefined
+  /** Looks at all WAL before it is written; undefined: nobody does. */
+  readonly walCheck: WalCheck | undefined
   /** Aborting stops cleanly. */
   readonly signal: AbortSignal
   onEvent(event: ReceiveEvent): void
@@ -63,7 +66,10 @@ export async function streamTimeline(
   start: StartPoint,
   options: StreamTimelineOptions,
 ): Promise<TimelineOutcome> {
-  const { onEvent, ackPolicy } = options
+  const { onEvent, walCheck } = options
+  const check = await walCheck?.openStream(facts, start, connection.serverVersion)
+  const capped = check !== undefined && walCheck?.mode === 'stop'
+  const ackPolicy = capped ? ackVerified(options.ackPolicy, () => check.verified) : options.ackPolicy
   const marks = () => ({ timeline: start.timeline, written: writer.written, flushed: writer.flushed })
   const record = () => {
     if (connection.streaming) connection.sendFeedback(ackPolicy(marks()))
@@ -97,7 +103,9 @@ export async function streamTimeline(
     synchronous: options.synchronous,
     reportsFlush: options.reportsFlush,
     endLsn: options.endLsn,
-    beforeAnswer: options.archive && (() => questions.answer()),
+    // Where not all that was written is confirmed at once, a shutdown could hang on the answer.
+    beforeAnswer: options.archive !== undefined || capped ? () => questions.answer() : undefined,
+    inspect: check && ((lsn, buffers) => check.take(lsn, buffers)),
     // With --synchronous a commit on the server waits for this.
     onBatch: () => {
       if (options.synchronous) report()
@@ -122,6 +130,8 @@ export async function streamTimeline(
 
   async function leave(end: EndOfStream | StopCause): Promise<TimelineOutcome> {
     await pump.drain()
+    // The end position may be in the very batch that failed.
+    if (pump.failure !== undefined) throw pump.failure
     if (typeof end === 'string') {
       const stop = { cause: end, lsn: pump.received, timeline: start.timeline }
       onEvent({ kind: 'stopping', ...stop })

@@ -17,6 +17,8 @@ export interface WalPumpOptions {
   readonly reportsFlush: boolean
   /** Stop once more than this has been received. */
   readonly endLsn: Lsn | undefined
+  /** Sees each batch before it is written; what it throws ends the stream, and the batch is not written. */
+  inspect?(lsn: Lsn, buffers: readonly Buffer[]): void
   /** A batch has been written (and with `synchronous` flushed). */
   onBatch(): void
   /** More that has to be done before the server gets an answer it waits for. */
@@ -46,6 +48,7 @@ export class WalPump implements WalSink {
   #received: Lsn
   #frozen = false
   #failed = false
+  #failure: unknown
   #reachedEnd!: () => void
   /** Resolves when the end position has been passed. */
   readonly reachedEnd: Promise<void>
@@ -97,6 +100,11 @@ export class WalPump implements WalSink {
     this.#frozen = true
   }
 
+  /** What a batch failed with: when it was the last one, nobody listens to the stream's call any more. */
+  get failure(): unknown {
+    return this.#failure
+  }
+
   /**
    * Waits until everything taken has been written.
    *
@@ -115,11 +123,13 @@ export class WalPump implements WalSink {
         continue
       }
       try {
+        this.#options.inspect?.(batch.lsn, batch.buffers)
         await this.#writer.write(batch.lsn, batch.buffers, this.#options.synchronous)
         this.#options.onBatch()
         batch.resolve()
       } catch (error) {
         this.#failed = true
+        this.#failure = error
         this.#frozen = true
         batch.reject(error)
       }

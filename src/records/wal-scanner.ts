@@ -384,10 +384,9 @@ export abstract class WalScanner {
       this.#recordLength = this.#recordTaken = length
       this.#offset += length
       let crc = extendCrc32c(0, bytes, at + RECORD_HEADER_SIZE, at + length)
-      crc = extendCrc32c(crc, bytes, at, at + RECORD_CRC_OFFSET)
-      const isGood = crc >>> 0 === uint32(bytes, at + RECORD_CRC_OFFSET)
+      crc = extendCrc32c(crc, bytes, at, at + RECORD_CRC_OFFSET) >>> 0
       const begin = at
-      this.#endRecord(isGood, bytes[at + 17]!, bytes[at + 16]!)
+      const isGood = this.#endRecord(bytes, at, crc)
       at += length
       if (isGood) this.onWholeRecord(record.high, record.low, bytes, begin, length)
       if (this.#next === PADDING) at = this.#takePadding(bytes, at, end)
@@ -446,15 +445,17 @@ export abstract class WalScanner {
 
   #endJoined(): void {
     const head = this.#recordHead
-    const crc = extendCrc32c(this.#crc, head, 0, RECORD_CRC_OFFSET)
-    const isGood = crc >>> 0 === uint32(head, RECORD_CRC_OFFSET)
-    this.#endRecord(isGood, head[17]!, head[16]!)
+    const crc = extendCrc32c(this.#crc, head, 0, RECORD_CRC_OFFSET) >>> 0
+    const isGood = this.#endRecord(head, 0, crc)
     if (isGood) this.onJoinedRecord(this.#record.high, this.#record.low, this.#recordLength)
     else this.onDroppedRecord()
   }
 
-  #endRecord(isGood: boolean, manager: number, info: number): void {
+  /** @param bytes hold the header at `at` @param crc what the record's bytes give */
+  #endRecord(bytes: Buffer, at: number, crc: number): boolean {
     const record = this.#record
+    const stored = uint32(bytes, at + RECORD_CRC_OFFSET)
+    const isGood = crc === stored
     if (isGood) {
       this.#records++
       if (this.#problem !== null) {
@@ -462,7 +463,8 @@ export abstract class WalScanner {
         this.#problem = null
       }
     } else {
-      this.#fail('checksum', this.#recordLsn(), 'record has a wrong checksum')
+      const values = `${hex8(crc)} in place of ${hex8(stored)}`
+      this.#fail('checksum', this.#recordLsn(), `record has checksum ${values}`)
     }
     // Also behind a bad record the next one is looked for: its length is most likely right.
     record.chained = true
@@ -471,8 +473,9 @@ export abstract class WalScanner {
     record.lastLow = record.low
     this.#toSkip = aligned(this.#recordLength) - this.#recordLength
     this.#next = this.#toSkip === 0 ? RECORD_START : PADDING
-    if (isGood && manager === RM_XLOG && (info & RESOURCE_MANAGER_INFO_MASK) === XLOG_SWITCH)
-      this.#next = SWITCHED
+    const operation = bytes[at + 16]! & RESOURCE_MANAGER_INFO_MASK
+    if (isGood && bytes[at + 17] === RM_XLOG && operation === XLOG_SWITCH) this.#next = SWITCHED
+    return isGood
   }
 
   /** Where the record that was just completed ends for PostgreSQL: where the next one may begin. */
@@ -538,6 +541,10 @@ export abstract class WalScanner {
   #lsnAt(offset: number): Lsn {
     return toLsn(this.#high, this.#low + offset)
   }
+}
+
+function hex8(value: number): string {
+  return value.toString(16).toUpperCase().padStart(8, '0')
 }
 
 function nonZeroCount(bytes: Uint8Array, from: number, to: number): number {

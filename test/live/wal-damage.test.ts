@@ -54,7 +54,7 @@ describe(`bits that fall over in the WAL of PostgreSQL ${MAJOR}`, () => {
     expect(wrong).toEqual([])
     expect(count.dead).toBeGreaterThan(FLIPS / 8)
     process.stderr.write(`PostgreSQL ${MAJOR}: ${count.live} live bits, ${count.dead} dead ones\n`)
-  })
+  }, 600_000)
 
   /** The problems of the WAL around a place when a bit of it is turned. */
   function withFlip(at: number, mask: number): WalProblem[] {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { ackArchived, chooseAckPolicy } from '../../src/receive/index.js'
+import { ackArchived, ackFlushed, ackVerified, chooseAckPolicy } from '../../src/receive/index.js'
 import { toLsn } from '../../src/wal/index.js'
 
 const at = { timeline: 2, written: toLsn(200n), flushed: toLsn(100n) }
@@ -18,6 +18,18 @@ describe('chooseAckPolicy', () => {
       applyLsn: 0n,
     })
     expect(chooseAckPolicy({ slotName: '', synchronous: false })(at).flushLsn).toBe(0n)
+  })
+})
+
+describe('ackVerified', () => {
+  it('reports nothing that was not checked, as written or as flushed', () => {
+    let verified = toLsn(50n)
+    const policy = ackVerified(ackFlushed, () => verified)
+    expect(policy(at)).toEqual({ writeLsn: 50n, flushLsn: 50n, applyLsn: 0n })
+    verified = toLsn(150n)
+    expect(policy(at)).toEqual({ writeLsn: 150n, flushLsn: 100n, applyLsn: 0n })
+    verified = toLsn(900n)
+    expect(policy(at)).toEqual({ writeLsn: 200n, flushLsn: 100n, applyLsn: 0n })
   })
 })
 
