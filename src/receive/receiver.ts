@@ -147,7 +147,11 @@ export class Receiver {
         const error = asWalshipError(thrown)
         if (error.code === 'PG_WAL_REMOVED' && this.#lookAgain()) continue
         // Whatever the retry policy: only a second look tells whether the server holds it so.
-        if (error.code === 'RECEIVE_WAL_SUSPECT' && !signal.aborted) continue
+        if (error.code === 'RECEIVE_WAL_SUSPECT') {
+          // Nothing of it was written or acknowledged.
+          if (signal.aborted) return { reason: 'aborted' }
+          continue
+        }
         if (signal.aborted || !this.#mayRetry(error)) throw error
         if (this.#streamedThisTime) attempt = 1
         this.#options.onEvent({ kind: 'error', error })

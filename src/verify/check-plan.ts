@@ -47,6 +47,8 @@ const RUN_FILES = 16
  * Between the first and the last file of a timeline nothing may be missing. A timeline begins with the segment that
  * holds its switch point, and the parent must lead there, unless nothing of the parent is kept.
  *
+ * What lies in a gap that was accepted is not missing.
+ *
  * @param histories by timeline: what its history file says, null when it is unreadable; absent when there is none
  * @param from begin with the segment that holds this position, which must be there
  */
@@ -65,8 +67,16 @@ export function planCheck(
   })
   const chains = all.filter(({ files }) => files.length > 0)
   const byTimeline = new Map(chains.map((chain) => [chain.timeline, chain]))
+  const isAccepted = (segment: bigint) =>
+    inventory.gaps.some((gap) => {
+      return gap.from < segmentStart(segment + 1n, segmentSize) && gap.to > segmentStart(segment, segmentSize)
+    })
   const missing = (timeline: number, first: bigint, end: bigint) => {
-    if (first < end) problems.push(missingSegments(timeline, first, end, segmentSize))
+    for (let at = first; at < end; at++) {
+      const from = at
+      while (at < end && !isAccepted(at)) at++
+      if (from < at) problems.push(missingSegments(timeline, from, at, segmentSize))
+    }
   }
   const runs: Run[] = []
   for (const chain of chains) {

@@ -62,7 +62,7 @@ export interface VerifyReport {
  * stored, that pages and records are good, that the chain of records is unbroken over segments and timelines.
  * Reads everything once, and changes nothing.
  *
- * A segment in a gap that was accepted is missing like any other, but is listed as the gap it is in.
+ * Gaps that were accepted are no problems, and count where it is said how far a recovery gets.
  *
  * @throws WalshipError when it cannot be found out; the reason of the signal
  */
@@ -95,10 +95,6 @@ export async function verifyWal(options: VerifyOptions): Promise<VerifyReport> {
   for (const [index, { end }] of results.entries()) if (end !== null) ends.set(runs[index]!.timeline, end)
   const problems = [...missing, ...results.flatMap((result) => result.problems)]
     .filter(isNew)
-    .filter(
-      ({ kind, from }) =>
-        kind !== 'missing' || !inventory.gaps.some((gap) => gap.from <= from && from < gap.to),
-    )
     .sort((a, b) => a.timeline - b.timeline || (a.from < b.from ? -1 : a.from > b.from ? 1 : 0))
   const breaks = [...problems, ...inventory.gaps.map(gapAsBreak)]
   const endLsns = new Map([...ends].map(([timeline, { lsn }]) => [timeline, lsn]))

@@ -6,9 +6,10 @@ import { join } from 'node:path'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import type { PostgresServer } from '../../scripts/postgres-server.js'
 import { waitFor } from '../../scripts/wait-for.js'
+import { crashInRecord, prepareWorkload, runWorkload, workloadSettings } from '../../scripts/wal-workload.js'
 import { readRecords } from '../../src/records/index.js'
 import { openStore } from '../../src/store/index.js'
-import { type Lsn, segmentFileName, segmentStart } from '../../src/wal/index.js'
+import { type Lsn, parseLsn, segmentFileName, segmentFloor, segmentStart } from '../../src/wal/index.js'
 import { expectSameWal, namesIn } from './received-wal.js'
 import { ReceiverProcess } from './receiver-process.js'
 import { testDirectory } from './test-directory.js'
@@ -112,6 +113,32 @@ describe(`damaged WAL from PostgreSQL ${MAJOR}`, () => {
     expect(line.spoiled).toBe(1)
     expect(eventsOf(stderr, 'wal_')).toEqual(['wal_suspect', 'wal_healed'])
     await expectSameWal(directory, server.walDirectory, { to: end, segmentSize: SEGMENT_SIZE })
+  })
+
+  it('is never seen where a server only crashes, switches segments and is promoted', async () => {
+    await server.configure(workloadSettings(MAJOR))
+    await server.restart()
+    await using receiver = ReceiverProcess.walship(
+      args('--verify', 'stop', '--synchronous', '--log-format', 'json'),
+    )
+    await prepareWorkload(server)
+    await runWorkload(server, 0, 1)
+    for (const delayMs of [100, 300]) await crashInRecord(server, delayMs)
+    await runWorkload(server, 1, 1)
+    await server.stop()
+    await server.recover({ restore_command: 'false' }, 'promotion')
+    await server.start()
+    await waitFor('the promotion', async () => (await server.value('SELECT pg_is_in_recovery()')) === 'false')
+    await runWorkload(server, 2, 1)
+    const end = await switchSegment(server)
+    await waitFor('all to be acknowledged', async () => (await slotLsn(server, 'checked')) >= end)
+    const { status, stderr } = await receiver.stop()
+    expect(status).toBe(0)
+    expect(eventsOf(stderr, 'wal_')).toEqual([])
+    expect(eventsOf(stderr, 'timeline_switched')).toHaveLength(1)
+    const from = parseLsn(/\t(\S+)\t/.exec(await readFile(join(directory, '00000002.history'), 'utf8'))![1]!)
+    const range = { to: end, segmentSize: SEGMENT_SIZE, timeline: 2 }
+    await expectSameWal(directory, server.walDirectory, { ...range, from: segmentFloor(from, SEGMENT_SIZE) })
   })
 
   it('does not keep a server from shutting down with --verify=stop', async () => {
