@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { open, readdir, readFile } from 'node:fs/promises'
+import { open, readdir } from 'node:fs/promises'
 import { errnoOf, errnoText, WalshipError } from '../base/index.js'
 import { CorruptStreamError, decompress } from '../codec/index.js'
 import { listWalFiles, readSystemIdentifier } from '../segments/index.js'
@@ -9,12 +9,17 @@ import { UnreadableFile, type WalFile, type WalInventory, type WalSource } from 
 const HISTORY_NAME = /^([0-9A-F]{8})\.history(?:\.gz|\.lz4)?$/
 const PAGE_ADDRESS_OFFSET = 8
 
+/** One file is checked while the next is read; so the third time its memory is free again. */
+const BUFFER_COUNT = 3
+
 type LocalFile = Awaited<ReturnType<typeof listWalFiles>>[number]
 
 /** WAL in a local directory: what a receiver wrote, or a server's pg_wal. */
 export class DirectorySource implements WalSource {
   readonly name: string
   readonly #path: string
+  readonly #buffers: Buffer[] = []
+  #nextBuffer = 0
 
   constructor(path: string) {
     this.name = `directory "${path}"`
@@ -57,7 +62,7 @@ export class DirectorySource implements WalSource {
     const path = `${this.#path}/${file.name}`
     const packing = /\.(gz|lz4)(\.partial)?$/.exec(file.name)?.[1]
     try {
-      if (packing === undefined) return await readFile(path)
+      if (packing === undefined) return await this.#readPlain(path)
       const chunks: Buffer[] = []
       for await (const chunk of decompress(packing === 'gz' ? 'gzip' : 'lz4', createReadStream(path)))
         chunks.push(chunk)
@@ -84,6 +89,28 @@ export class DirectorySource implements WalSource {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
+
+  /**
+   * At one go, and into memory that was used before: the kernel would have to clear new pages for each segment, which
+   * takes as long as reading it.
+   */
+  async #readPlain(path: string): Promise<Buffer> {
+    await using file = await openForReading(path)
+    const { size } = await file.handle.stat()
+    const index = this.#nextBuffer++ % BUFFER_COUNT
+    let memory = this.#buffers[index]
+    if (memory === undefined || memory.length < size) {
+      memory = Buffer.allocUnsafeSlow(size)
+      this.#buffers[index] = memory
+    }
+    let length = 0
+    while (length < size) {
+      const { bytesRead } = await file.handle.read(memory, length, size - length, length)
+      if (bytesRead === 0) break
+      length += bytesRead
+    }
+    return memory.subarray(0, length)
+  }
 
   /** A server renames old files for later use: their first page says where they were, or nothing. */
   async #countUnused(files: readonly LocalFile[], segmentSize: number): Promise<number> {

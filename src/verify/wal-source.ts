@@ -32,7 +32,7 @@ export interface WalSource extends AsyncDisposable {
   /** @throws WalshipError when that cannot be found out */
   inventory(signal: AbortSignal): Promise<WalInventory>
   /**
-   * The content of a file.
+   * The content of a file. The memory may be used again two reads later.
    *
    * @returns null when it is not there any more
    * @throws UnreadableFile when it is there, and is not what was stored

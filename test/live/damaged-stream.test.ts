@@ -131,7 +131,8 @@ describe(`damaged WAL from PostgreSQL ${MAJOR}`, () => {
     await waitFor('the promotion', async () => (await server.value('SELECT pg_is_in_recovery()')) === 'false')
     await runWorkload(server, 2, 1)
     const end = await switchSegment(server)
-    await waitFor('all to be acknowledged', async () => (await slotLsn(server, 'checked')) >= end)
+    // The server was away several times, and waits between tries grow.
+    await waitFor('all to be acknowledged', async () => (await slotLsn(server, 'checked')) >= end, 100_000)
     const { status, stderr } = await receiver.stop()
     expect(status).toBe(0)
     expect(eventsOf(stderr, 'wal_')).toEqual([])
@@ -139,7 +140,7 @@ describe(`damaged WAL from PostgreSQL ${MAJOR}`, () => {
     const from = parseLsn(/\t(\S+)\t/.exec(await readFile(join(directory, '00000002.history'), 'utf8'))![1]!)
     const range = { to: end, segmentSize: SEGMENT_SIZE, timeline: 2 }
     await expectSameWal(directory, server.walDirectory, { ...range, from: segmentFloor(from, SEGMENT_SIZE) })
-  })
+  }, 200_000)
 
   it('does not keep a server from shutting down with --verify=stop', async () => {
     await using receiver = ReceiverProcess.walship(
