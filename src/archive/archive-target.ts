@@ -1,3 +1,5 @@
+import type { Content } from '../codec/index.js'
+
 /** What the archiver needs of the archive; `WalArchive` of the store room is one. */
 export interface ArchiveTarget {
   /** Names the place in messages, without secrets. */
@@ -5,7 +7,7 @@ export interface ArchiveTarget {
   /** @param name 24 digits, or these and `.partial`. Resolves once the object was seen in the store */
   putSegment(
     name: string,
-    raw: Buffer,
+    wal: Content,
     options?: StoreCall & { readonly marks?: Marks },
   ): Promise<'stored' | 'already-there'>
   putHistory(timeline: number, content: Buffer, options?: StoreCall): Promise<unknown>

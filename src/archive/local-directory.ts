@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { errnoOf, type FileSystem, nodeFileSystem, type OpenFile } from '../base/index.js'
-import { type CompressionAlgorithm, decompress } from '../codec/index.js'
+import { type CompressionAlgorithm, type Content, contentOf, decompress } from '../codec/index.js'
 import { historyFileName } from '../wal/index.js'
 import type { SegmentId } from './catalog.js'
 import { fileMissing, fileSizeWrong, fileUnreadable, LocalFileError } from './errors.js'
@@ -12,6 +12,11 @@ const ALGORITHMS: Readonly<Record<string, CompressionAlgorithm>> = {
   '': 'none',
   '.gz': 'gzip',
   '.lz4': 'lz4',
+}
+
+/** A finished segment whose bytes can be read until it is closed, whatever becomes of its name. */
+export interface OpenedSegment extends Content {
+  close(): Promise<void>
 }
 
 /**
@@ -40,22 +45,22 @@ export class LocalDirectory {
   }
 
   /**
-   * A finished segment's WAL, whole.
+   * A finished segment's WAL, to be closed. A compressed one is unpacked into memory as a whole.
    *
-   * @param buffer takes it; as large as a segment
-   * @throws LocalFileError, also for a file that has not the size of a segment
+   * @throws LocalFileError, also for a file that has not the size of a segment; reading throws it too
    */
-  async readSegment(id: SegmentId, buffer: Buffer): Promise<void> {
+  async openSegment(id: SegmentId): Promise<OpenedSegment> {
     const name = nameOf(id, this.segmentSize)
     for (const extension of LOCAL_EXTENSIONS) {
       const file = await this.#openIfThere(name + extension)
       if (file === null) continue
       try {
-        if (extension === '') await this.#readPlain(file, name, buffer)
-        else await this.#readCompressed(file, name + extension, buffer)
-        return
-      } finally {
+        if (extension === '') return await this.#plainSegment(file, name)
+        const wal = await this.#readCompressed(file, name + extension)
+        return { ...contentOf(wal), close: () => file.close() }
+      } catch (error) {
         await file.close()
+        throw asLocalError(name + extension, error)
       }
     }
     throw fileMissing(name)
@@ -148,29 +153,29 @@ export class LocalDirectory {
     }
   }
 
-  async #readPlain(file: OpenFile, name: string, buffer: Buffer): Promise<void> {
-    try {
-      const size = await file.size()
-      if (size !== this.segmentSize) throw fileSizeWrong(name, size, this.segmentSize)
-      const count = await readFully(file, buffer, 0)
-      if (count < size) throw fileSizeWrong(name, count, this.segmentSize)
-    } catch (error) {
-      throw asLocalError(name, error)
+  async #plainSegment(file: OpenFile, name: string): Promise<OpenedSegment> {
+    const size = await file.size()
+    if (size !== this.segmentSize) throw fileSizeWrong(name, size, this.segmentSize)
+    const read = async (target: Buffer, from: number) => {
+      try {
+        const count = await readFully(file, target, from)
+        if (count < target.length) throw fileSizeWrong(name, from + count, size)
+      } catch (error) {
+        throw asLocalError(name, error)
+      }
     }
+    return { length: size, read, close: () => file.close() }
   }
 
-  async #readCompressed(file: OpenFile, name: string, buffer: Buffer): Promise<void> {
-    const algorithm = name.endsWith('.gz') ? 'gzip' : 'lz4'
+  async #readCompressed(file: OpenFile, name: string): Promise<Buffer> {
+    const wal = Buffer.allocUnsafeSlow(this.segmentSize)
     let size = 0
-    try {
-      for await (const chunk of decompress(algorithm, chunksOf(file))) {
-        chunk.copy(buffer, size)
-        size += chunk.length
-      }
-    } catch (error) {
-      throw asLocalError(name, error)
+    for await (const chunk of decompress(name.endsWith('.gz') ? 'gzip' : 'lz4', chunksOf(file))) {
+      chunk.copy(wal, size)
+      size += chunk.length
     }
     if (size !== this.segmentSize) throw fileSizeWrong(name, size, this.segmentSize)
+    return wal
   }
 
   async #openIfThere(name: string): Promise<OpenFile | null> {

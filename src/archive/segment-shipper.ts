@@ -1,4 +1,5 @@
 import type { Backoff, WalshipError } from '../base/index.js'
+import { contentOf } from '../codec/index.js'
 import { historyFileName, segmentOffset, segmentStart } from '../wal/index.js'
 import type { ArchiveTarget, Marks } from './archive-target.js'
 import type { Catalog, SegmentId } from './catalog.js'
@@ -7,7 +8,6 @@ import type { ArchiveEvent } from './events.js'
 import type { LeftPartial } from './left-partials.js'
 import type { LocalDirectory } from './local-directory.js'
 import { nameOf } from './local-names.js'
-import { SegmentBuffers } from './segment-buffers.js'
 import type { StoreHealth } from './store-health.js'
 import { untilStored } from './until-stored.js'
 
@@ -54,7 +54,6 @@ const QUIETLY_PARKED_LIMIT = 2
  */
 export class SegmentShipper {
   readonly #options: SegmentShipperOptions
-  readonly #buffers: SegmentBuffers
   readonly #running = new Map<string, Promise<void>>()
   /** Files that cannot be sent although the store works, until they are tried again. */
   readonly #parked = new Map<string, Parked>()
@@ -67,7 +66,6 @@ export class SegmentShipper {
   /** @param provedPartials names of left segments that an earlier run has proved */
   constructor(options: SegmentShipperOptions, provedPartials: Iterable<string> = []) {
     this.#options = options
-    this.#buffers = new SegmentBuffers(options.directory.segmentSize)
     this.#provedPartials = new Set(provedPartials)
   }
 
@@ -118,7 +116,6 @@ export class SegmentShipper {
       const running = this.#ship(job, name, signal).finally(() => {
         this.#running.delete(name)
         this.fill()
-        if (this.#running.size === 0) this.#buffers.release()
       })
       this.#running.set(name, running)
     }
@@ -191,17 +188,18 @@ export class SegmentShipper {
       case 'segment':
         return this.#putSegment(job, name, signal)
       case 'partial':
-        return archive.putSegment(name, await this.#readCut(job, name), { signal })
+        return archive.putSegment(name, contentOf(await this.#readCut(job, name)), { signal })
     }
   }
 
   async #putSegment(id: SegmentId, name: string, signal: AbortSignal): Promise<'stored' | 'already-there'> {
     const { archive, directory } = this.#options
-    const buffer = this.#buffers.take()
-    await directory.readSegment(id, buffer)
-    const outcome = await archive.putSegment(name, buffer, { signal, marks: this.#options.marksOf?.(name) })
-    this.#buffers.giveBack(buffer)
-    return outcome
+    const segment = await directory.openSegment(id)
+    try {
+      return await archive.putSegment(name, segment, { signal, marks: this.#options.marksOf?.(name) })
+    } finally {
+      await segment.close()
+    }
   }
 
   /** A segment up to the switch, zeros behind, as a server makes it when it leaves a timeline. */

@@ -7,6 +7,7 @@ export {
 } from './compression-spec.js'
 export { createCompressor } from './compressor.js'
 export type { Compressor, CompressorOutput } from './compressor-contract.js'
+export { type Content, contentOf } from './content.js'
 export {
   type ByteSource,
   contentSize,
@@ -15,6 +16,7 @@ export {
   recoverableSize,
 } from './decompress.js'
 export { CorruptStreamError } from './errors.js'
+export { type Packed, pack } from './pack.js'
 export {
   DEFAULT_STORE_COMPRESSION,
   hasZstd,
@@ -24,4 +26,4 @@ export {
   type StoreCompression,
   storeExtension,
 } from './store-compression.js'
-export { compressBuffer, compressedBound, decompressBuffer } from './whole-buffer.js'
+export { compressBuffer, decompressBuffer } from './whole-buffer.js'

@@ -65,22 +65,18 @@ export function parseStoreCompression(text: string): StoreCompression {
 
 /** The part of `node:zlib` that Node.js 22.15 and 23.8 brought. */
 interface Zstd {
-  zstdCompress(
-    data: Buffer,
-    options: { params?: Record<number, number> },
-    done: (error: Error | null, result: Buffer) => void,
-  ): void
   zstdDecompress(
     data: Buffer,
     options: { maxOutputLength: number },
     done: (error: Error | null, result: Buffer) => void,
   ): void
+  createZstdCompress(options: { params?: Record<number, number>; chunkSize?: number }): zlib.Gzip
   readonly constants: { readonly ZSTD_c_compressionLevel: number }
 }
 
 /** True where the running Node.js can read and write zstd. */
 export function hasZstd(): boolean {
-  return typeof (zlib as unknown as Partial<Zstd>).zstdCompress === 'function'
+  return typeof (zlib as unknown as Partial<Zstd>).createZstdCompress === 'function'
 }
 
 /** @throws WalshipError `ZSTD_UNAVAILABLE` */

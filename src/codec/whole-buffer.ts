@@ -1,65 +1,28 @@
-import { constants, gunzip, gzip } from 'node:zlib'
+import { gunzip } from 'node:zlib'
 import { decompressFrame } from 'lz4-napi'
 import { CorruptStreamError } from './errors.js'
-import { Lz4Compressor } from './lz4-compress.js'
-import { LZ4_BLOCK_SIZE } from './lz4-frame.js'
+import { PackedOutput, packedBound } from './packed-output.js'
 import { type StoreAlgorithm, type StoreCompression, zstd } from './store-compression.js'
+import { streamPacker } from './stream-packers.js'
 
 /**
- * Compresses a whole object on the thread pool. The result is a file that the stock tool of the
+ * Compresses a whole object, lz4 on this thread: for small ones. The result is a file that the stock tool of the
  * format opens; for `none` it is the given buffer itself.
  *
  * @param raw not changed; must stay as it is until the promise settled
- * @param memory where the result may be put: of `compressedBound` bytes at least
  */
-export async function compressBuffer(
-  compression: StoreCompression,
-  raw: Buffer,
-  memory?: Buffer,
-): Promise<Buffer> {
-  const { algorithm, level } = compression
-  switch (algorithm) {
-    case 'none':
-      return raw
-    case 'gzip':
-      return callback((done) => gzip(raw, { level: level ?? constants.Z_DEFAULT_COMPRESSION }, done))
-    case 'lz4':
-      return compressLz4(raw, memory ?? Buffer.allocUnsafeSlow(compressedBound(raw.length)))
-    case 'zstd': {
-      const library = zstd()
-      const params = level === undefined ? {} : { [library.constants.ZSTD_c_compressionLevel]: level }
-      return callback((done) => library.zstdCompress(raw, { params }, done))
-    }
-  }
-}
-
-/** Room a frame needs around its blocks, at the most. */
-const FRAME_OVERHEAD = 64
-
-/** The most bytes that lz4 can make of content of a length: it stores what it cannot compress. */
-export function compressedBound(rawLength: number): number {
-  return rawLength + Math.ceil(rawLength / LZ4_BLOCK_SIZE) * 4 + FRAME_OVERHEAD
-}
-
-/**
- * Memory for the worst case is only reserved: pages that stay untouched cost nothing, and a list of
- * pieces to be joined would need the space twice.
- */
-async function compressLz4(raw: Buffer, target: Buffer): Promise<Buffer> {
-  let length = 0
-  const compressor = new Lz4Compressor(async (chunks) => {
-    for (const chunk of chunks) {
-      if (chunk.copy(target, length) < chunk.length) throw new RangeError('lz4 frame larger than its bound')
-      length += chunk.length
-    }
-  })
+export async function compressBuffer(compression: StoreCompression, raw: Buffer): Promise<Buffer> {
+  if (compression.algorithm === 'none') return raw
+  const memory = Buffer.allocUnsafeSlow(packedBound(raw.length))
+  const output = new PackedOutput(memory)
+  const packer = streamPacker(compression, output)
   try {
-    await compressor.write([raw])
-    await compressor.end()
+    await packer.write(raw)
+    await packer.end()
   } finally {
-    compressor.destroy()
+    packer.destroy()
   }
-  return target.subarray(0, length)
+  return memory.subarray(0, output.length)
 }
 
 /**

@@ -1,11 +1,12 @@
 import {
+  type Content,
   CorruptStreamError,
   decompressBuffer,
+  pack,
   type StoreAlgorithm,
   type StoreCompression,
 } from '../codec/index.js'
 import { type ContentFacts, conflict, otherCluster } from './archive-errors.js'
-import { CompressionMemory } from './compression-memory.js'
 import { sha256Hex } from './digest.js'
 import { operationFailed, StoreError } from './errors.js'
 import type { ObjectInfo, ObjectKind, ObjectStore, OperationOptions } from './object-store.js'
@@ -19,7 +20,7 @@ const COMPRESSION = 'compression'
 export interface PutContent {
   readonly key: string
   readonly kind: ObjectKind
-  readonly raw: Buffer
+  readonly raw: Content
   readonly compression: StoreCompression
   /** Look at the object once more before it counts as stored. */
   readonly readBack: boolean
@@ -36,7 +37,6 @@ export interface PutContent {
 export class ArchiveObjects {
   readonly store: ObjectStore
   readonly systemIdentifier: string
-  readonly #memory = new CompressionMemory()
 
   constructor(store: ObjectStore, systemIdentifier: string) {
     this.store = store
@@ -49,10 +49,7 @@ export class ArchiveObjects {
    */
   async put(content: PutContent, options: OperationOptions): Promise<'stored' | 'already-there'> {
     const { key, kind, raw, compression, marks } = content
-    const [sha256, { body, release }] = await Promise.all([
-      sha256Hex(raw),
-      this.#memory.compress(compression, raw),
-    ])
+    const { body, bodySha256, sha256, release } = await pack(compression, raw)
     const facts = { sha256, rawLength: raw.length }
     const metadata = {
       ...marks,
@@ -62,7 +59,8 @@ export class ArchiveObjects {
       [COMPRESSION]: compression.algorithm,
     }
     for (let attempt = 1; ; attempt++) {
-      const answer = await this.store.put(key, body, { ...options, kind, ifAbsent: true, metadata })
+      const put = { ...options, kind, ifAbsent: true, metadata, bodySha256 }
+      const answer = await this.store.put(key, body, put)
       if (answer === 'created' && !content.readBack) {
         release()
         return 'stored'

@@ -84,7 +84,7 @@ export class FileStore extends StoreBase {
       const path = `${this.#root}/${key}`
       if (options.ifAbsent && (await isThere(path))) return this.#alreadyThere(path)
       await this.#cleanOnce()
-      const digest = await sha256Hex(body)
+      const digest = options.bodySha256?.toString('hex') ?? (await sha256Hex(body))
       options.signal?.throwIfAborted()
       const temporary = temporaryPath(this.#root)
       try {

@@ -16,6 +16,8 @@ export interface PutOptions extends OperationOptions {
   readonly ifAbsent: boolean
   /** Lower-case names; names and values are printable ASCII, 2000 bytes in all at the most. */
   readonly metadata?: Readonly<Record<string, string>>
+  /** SHA-256 of the body, where the caller knows it: computing it once more costs time. */
+  readonly bodySha256?: Buffer
 }
 
 export interface GetOptions extends OperationOptions {

@@ -1,5 +1,7 @@
+import type { Content } from '../codec/index.js'
 import {
   formatLsn,
+  LONG_PAGE_HEADER_SIZE,
   parseLongPageHeader,
   parseSegmentFileName,
   type SegmentName,
@@ -17,7 +19,11 @@ import type { ArchiveIdentity } from './cluster-identity.js'
  * @param name 24 digits, or these and `.partial`
  * @throws WalArchiveError `ARCHIVE_WRONG_CONTENT`, `ARCHIVE_OTHER_CLUSTER`
  */
-export function checkSegment(name: string, raw: Buffer, identity: ArchiveIdentity): SegmentName {
+export async function checkSegment(
+  name: string,
+  raw: Content,
+  identity: ArchiveIdentity,
+): Promise<SegmentName> {
   const { segmentSize, systemIdentifier } = identity
   const parsed = isArchivedName(name) ? parseSegmentFileName(name.slice(0, 24), segmentSize) : null
   if (parsed === null) throw new TypeError(`"${name}" is not the name of a WAL segment`)
@@ -27,7 +33,9 @@ export function checkSegment(name: string, raw: Buffer, identity: ArchiveIdentit
   const isPartial = name.endsWith('.partial')
   if (raw.length > segmentSize || (raw.length < segmentSize && !isPartial))
     throw wrongContent(name, `it has ${raw.length} bytes, a segment has ${segmentSize}`)
-  const header = parseLongPageHeader(raw)
+  const head = Buffer.alloc(Math.min(LONG_PAGE_HEADER_SIZE, raw.length))
+  await raw.read(head, 0)
+  const header = parseLongPageHeader(head)
   if (header === null) return parsed
   if (String(header.systemIdentifier) !== systemIdentifier)
     throw otherCluster(`"${name}"`, String(header.systemIdentifier), systemIdentifier)

@@ -1,4 +1,4 @@
-import type { StoreCompression } from '../codec/index.js'
+import { contentOf, type StoreCompression } from '../codec/index.js'
 import { segmentFileName } from '../wal/index.js'
 import { tailPartGone } from './archive-errors.js'
 import { parseTailKey, tailFolder, tailKey } from './archive-layout.js'
@@ -50,7 +50,10 @@ export class TailParts {
       throw new RangeError(`tail part ${from}-${to} of ${raw.length} bytes does not fit into a segment`)
     const compression = raw.length < SMALLEST_COMPRESSED ? UNCOMPRESSED : this.#compression
     const key = this.#key(part)
-    return this.#objects.put({ key, kind: 'tail', raw, compression, readBack: false }, options)
+    return this.#objects.put(
+      { key, kind: 'tail', raw: contentOf(raw), compression, readBack: false },
+      options,
+    )
   }
 
   /** In the order of their beginnings. */

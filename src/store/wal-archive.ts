@@ -1,4 +1,6 @@
 import {
+  type Content,
+  contentOf,
   STORE_ALGORITHMS,
   type StoreAlgorithm,
   type StoreCompression,
@@ -23,7 +25,7 @@ import {
 } from './archive-layout.js'
 import { ArchiveObjects } from './archive-objects.js'
 import { type ArchiveIdentity, claimArchive, readIdentity } from './cluster-identity.js'
-import { sha256Hex } from './digest.js'
+import { contentSha256 } from './digest.js'
 import type { ObjectStore, OperationOptions } from './object-store.js'
 import { checkSegment } from './segment-content.js'
 import { StoredVariants } from './stored-variants.js'
@@ -110,23 +112,24 @@ export class WalArchive {
    * Stores a segment. Resolves when the store was seen to have it: then the local copy may go.
    *
    * @param name 24 digits, or these and `.partial`
-   * @param raw the whole segment; of a `.partial`, at most that
+   * @param wal the whole segment; of a `.partial`, at most that. It may be read more than once
    * @throws WalArchiveError `ARCHIVE_CONFLICT`, `ARCHIVE_WRONG_CONTENT`
    */
   async putSegment(
     name: string,
-    raw: Buffer,
+    wal: Buffer | Content,
     options: PutSegmentOptions = {},
   ): Promise<'stored' | 'already-there'> {
     const { identity, objects } = this.#open()
-    const { timeline } = checkSegment(name, raw, identity)
+    const raw = Buffer.isBuffer(wal) ? contentOf(wal) : wal
+    const { timeline } = await checkSegment(name, raw, identity)
     const { signal, marks } = options
     const extension = storeExtension(this.#compression.algorithm)
     const stored = await this.#variants.extensionsOf(timeline, name, { signal })
     for (const other of stored) {
       const info = other === extension ? null : await objects.store.head(walKey(name, other), { signal })
       if (info === null) continue
-      objects.compare(info, { sha256: await sha256Hex(raw), rawLength: raw.length })
+      objects.compare(info, { sha256: await contentSha256(raw), rawLength: raw.length })
       return 'already-there'
     }
     const key = walKey(name, extension)
@@ -141,7 +144,8 @@ export class WalArchive {
     { signal }: OperationOptions = {},
   ): Promise<'stored' | 'already-there'> {
     const key = historyKey(timeline)
-    const object = { key, kind: 'history', raw: content, compression: UNCOMPRESSED, readBack: true } as const
+    const raw = contentOf(content)
+    const object = { key, kind: 'history', raw, compression: UNCOMPRESSED, readBack: true } as const
     return this.#open().objects.put(object, { signal })
   }
 

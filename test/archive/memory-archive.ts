@@ -1,5 +1,6 @@
 import type { ArchiveTarget, TailRange } from '../../src/archive/index.js'
 import { WalshipError } from '../../src/base/index.js'
+import type { Content } from '../../src/codec/index.js'
 
 export type Operation = Exclude<keyof ArchiveTarget, 'name'>
 
@@ -26,7 +27,9 @@ export class MemoryArchive implements ArchiveTarget {
     undefined
   bytesReceived = 0
 
-  async putSegment(name: string, raw: Buffer): Promise<'stored' | 'already-there'> {
+  async putSegment(name: string, wal: Content): Promise<'stored' | 'already-there'> {
+    const raw = Buffer.alloc(wal.length)
+    await wal.read(raw, 0)
     return this.#call('putSegment', name, () => {
       const there = this.segments.get(name)
       if (there !== undefined && !there.equals(raw)) throw conflict(name)

@@ -192,7 +192,7 @@ export class S3Store extends StoreBase {
     body: Buffer,
     options: PutOptions,
   ): Promise<Pick<PutRequest, 'client' | 'input' | 'sha256'>> {
-    const hash = await sha256(body)
+    const hash = options.bodySha256 ?? (await sha256(body))
     const input = {
       Bucket: this.#bucket,
       Key: this.#prefix + key,

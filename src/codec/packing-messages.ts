@@ -1,0 +1,36 @@
+import type { StoreCompression } from './store-compression.js'
+
+/** What the thread is asked. One question at a time for each object; each gets exactly one answer. */
+export type PackingRequest = {
+  /** Names the object. */
+  readonly id: number
+} & (
+  | {
+      readonly kind: 'begin'
+      readonly compression: StoreCompression
+      /** Takes the packed bytes: of `packedBound` bytes at least. Comes back with the end. */
+      readonly body: ArrayBuffer
+    }
+  /** The next bytes of the content: the first `length` of the memory. */
+  | { readonly kind: 'piece'; readonly memory: ArrayBuffer; readonly length: number }
+  | { readonly kind: 'end' }
+  /** Nobody wants it any more. */
+  | { readonly kind: 'cancel' }
+)
+
+export type PackingAnswer = { readonly id: number } & (
+  | { readonly kind: 'begun' }
+  /** A piece was taken in: its memory is free. */
+  | { readonly kind: 'taken'; readonly memory: ArrayBuffer }
+  | {
+      readonly kind: 'packed'
+      readonly body: ArrayBuffer
+      readonly length: number
+      /** Of the content, in hexadecimal digits. */
+      readonly sha256: string
+      /** Of the packed bytes, in hexadecimal digits. */
+      readonly packedSha256: string
+    }
+  | { readonly kind: 'cancelled' }
+  | { readonly kind: 'failed'; readonly message: string }
+)

@@ -1,0 +1,79 @@
+/** The thread behind `pack`: packs the objects it is given, several by turns. */
+import { createHash } from 'node:crypto'
+import { parentPort } from 'node:worker_threads'
+import { PackedOutput } from './packed-output.js'
+import type { PackingAnswer, PackingRequest } from './packing-messages.js'
+import { type StreamPacker, streamPacker } from './stream-packers.js'
+
+class Packing {
+  readonly #body: ArrayBuffer
+  readonly #output: PackedOutput
+  readonly #packer: StreamPacker
+  readonly #hash = createHash('sha256')
+
+  constructor({ compression, body }: PackingRequest & { kind: 'begin' }) {
+    this.#body = body
+    this.#output = new PackedOutput(Buffer.from(body))
+    this.#packer = streamPacker(compression, this.#output)
+  }
+
+  async take(memory: ArrayBuffer, length: number): Promise<void> {
+    const piece = Buffer.from(memory, 0, length)
+    this.#hash.update(piece)
+    await this.#packer.write(piece)
+  }
+
+  async end(): Promise<{ body: ArrayBuffer; length: number; sha256: string; packedSha256: string }> {
+    await this.#packer.end()
+    return {
+      body: this.#body,
+      length: this.#output.length,
+      sha256: this.#hash.digest('hex'),
+      packedSha256: this.#output.sha256(),
+    }
+  }
+
+  destroy(): void {
+    this.#packer.destroy()
+  }
+}
+
+const packings = new Map<number, Packing>()
+const port = parentPort!
+
+port.on('message', async (request: PackingRequest) => {
+  const { id } = request
+  try {
+    const [answer, memory] = await answerTo(request)
+    port.postMessage(answer, memory)
+  } catch (error) {
+    forget(id)
+    const message = error instanceof Error ? error.message : String(error)
+    port.postMessage({ id, kind: 'failed', message } satisfies PackingAnswer)
+  }
+})
+
+async function answerTo(request: PackingRequest): Promise<[PackingAnswer, ArrayBuffer[]]> {
+  const { id } = request
+  switch (request.kind) {
+    case 'begin':
+      packings.set(id, new Packing(request))
+      return [{ id, kind: 'begun' }, []]
+    case 'piece':
+      await packings.get(id)!.take(request.memory, request.length)
+      return [{ id, kind: 'taken', memory: request.memory }, [request.memory]]
+    case 'end': {
+      const packed = await packings.get(id)!.end()
+      packings.delete(id)
+      return [{ id, kind: 'packed', ...packed }, [packed.body]]
+    }
+    case 'cancel':
+      forget(id)
+      return [{ id, kind: 'cancelled' }, []]
+  }
+}
+
+function forget(id: number): void {
+  packings.get(id)?.destroy()
+  packings.delete(id)
+}
