@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import type { Content } from './content.js'
-import { packedBound } from './packed-output.js'
 import { PackingMemory } from './packing-memory.js'
 import { packingThread } from './packing-thread.js'
 import type { StoreCompression } from './store-compression.js'
@@ -13,7 +12,7 @@ export interface Packed {
   readonly bodySha256: Buffer
   /** Of the content, in hexadecimal digits. */
   readonly sha256: string
-  /** Nothing refers to the body any more: its memory may be used again. */
+  /** To be called once, when nothing reads the body any more: its memory is used again. */
   release(): void
 }
 
@@ -23,7 +22,7 @@ const PIECE_SIZE = 1024 * 1024
 /** Up to this the way to the other thread takes longer than the work. */
 const SMALL_SIZE = 32 * 1024
 
-const memory = new PackingMemory(PIECE_SIZE)
+const memory = new PackingMemory(PIECE_SIZE, () => packingThread.stopIfIdle())
 
 /**
  * Compresses content on a thread of its own while it is being read. In memory is only the result, and
@@ -34,21 +33,22 @@ const memory = new PackingMemory(PIECE_SIZE)
 export async function pack(compression: StoreCompression, content: Content): Promise<Packed> {
   if (content.length <= SMALL_SIZE) return packHere(compression, content)
   const id = packingThread.newId()
-  const body = memory.takeBody(packedBound(content.length))
-  await packingThread.ask({ id, kind: 'begin', compression, body }, [body])
+  const body = memory.takeBody(content.length)
   try {
+    await packingThread.ask({ id, kind: 'begin', compression, body })
     await givePieces(id, content)
+    const answer = await packingThread.ask({ id, kind: 'end' })
+    if (answer.kind !== 'packed') throw new Error(`packing ended with "${answer.kind}"`)
+    return {
+      body: Buffer.from(body, 0, answer.length),
+      bodySha256: Buffer.from(answer.packedSha256, 'hex'),
+      sha256: answer.sha256,
+      release: () => memory.giveBody(body),
+    }
   } catch (error) {
     await packingThread.ask({ id, kind: 'cancel' }).catch(() => {})
+    memory.giveBody(body)
     throw error
-  }
-  const answer = await packingThread.ask({ id, kind: 'end' })
-  if (answer.kind !== 'packed') throw new Error(`packing ended with "${answer.kind}"`)
-  return {
-    body: Buffer.from(answer.body, 0, answer.length),
-    bodySha256: Buffer.from(answer.packedSha256, 'hex'),
-    sha256: answer.sha256,
-    release: () => memory.giveBody(answer.body),
   }
 }
 
@@ -62,23 +62,21 @@ async function packHere(compression: StoreCompression, content: Content): Promis
 
 /** Reads the next piece while the last one is being packed. */
 async function givePieces(id: number, content: Content): Promise<void> {
-  let packing: Promise<void> | null = null
+  const pieces = [memory.takePiece(), memory.takePiece()] as const
+  let packing: Promise<unknown> | null = null
   try {
     for (let from = 0; from < content.length; from += PIECE_SIZE) {
+      const piece = pieces[(from / PIECE_SIZE) % 2]!
       const length = Math.min(PIECE_SIZE, content.length - from)
-      const piece = memory.takePiece()
       await content.read(Buffer.from(piece, 0, length), from)
       await packing
-      packing = givePiece(id, piece, length)
+      packing = packingThread.ask({ id, kind: 'piece', memory: piece, length })
       // It may fail while the next piece is being read; the error is met when it is awaited.
       packing.catch(() => {})
     }
-  } finally {
     await packing
+  } finally {
+    await packing?.catch(() => {})
+    for (const piece of pieces) memory.givePiece(piece)
   }
-}
-
-async function givePiece(id: number, piece: ArrayBuffer, length: number): Promise<void> {
-  const answer = await packingThread.ask({ id, kind: 'piece', memory: piece, length }, [piece])
-  if (answer.kind === 'taken') memory.givePiece(answer.memory)
 }

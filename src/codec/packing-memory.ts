@@ -1,50 +1,56 @@
-/** Below this, in bytes, fresh memory is as good. */
-const SMALLEST_BODY = 1024 * 1024
+import { packedBound } from './packed-output.js'
 
-/** More bodies than this are not kept. */
-const MOST_BODIES = 4
-const MOST_PIECES = 8
-
-/** A larger body, in bytes, would hold on to too much. */
-const LARGEST_BODY = 80 * 1024 * 1024
+/** More than these are not kept: what uploads and parts of the open segment need at once by default. */
+const MOST_BODIES = 8
+const MOST_PIECES = 16
 
 /** What nobody has asked for so long, in milliseconds, is of more use elsewhere. */
 const IDLE_MS = 10_000
 
 /**
- * Memory for packing that is used again. Fresh memory for each object would pile up until the garbage
- * collector finds time for it.
+ * Memory for packing, shared with the thread that packs and used again.
+ *
+ * Shared memory because the garbage collector does not count it: what is handed to and fro otherwise looks to it
+ * like much garbage, and it stops the main thread, commits included, for each segment. So nothing may be dropped
+ * either: all that is taken has to be given back.
  */
 export class PackingMemory {
   readonly #pieceSize: number
-  #bodies: ArrayBuffer[] = []
-  #pieces: ArrayBuffer[] = []
+  readonly #onIdle: () => void
+  #bodies: SharedArrayBuffer[] = []
+  #pieces: SharedArrayBuffer[] = []
   #idle: NodeJS.Timeout | null = null
 
-  constructor(pieceSize: number) {
+  /** @param onIdle nothing was taken for a while, and nothing is kept any more */
+  constructor(pieceSize: number, onIdle: () => void) {
     this.#pieceSize = pieceSize
+    this.#onIdle = onIdle
   }
 
-  /** At least so many bytes. Only what is written to takes memory. */
-  takeBody(size: number): ArrayBuffer {
-    const at = size < SMALLEST_BODY ? -1 : this.#bodies.findIndex((body) => body.byteLength >= size)
-    return at < 0 ? new ArrayBuffer(size) : this.#bodies.splice(at, 1)[0]!
+  /**
+   * Room for packed content. In few sizes, so that what is kept fits the next; only what is written to takes memory.
+   *
+   * @param contentLength bytes, before packing
+   */
+  takeBody(contentLength: number): SharedArrayBuffer {
+    const size = packedBound(Math.max(this.#pieceSize, 2 ** Math.ceil(Math.log2(contentLength))))
+    const at = this.#bodies.findIndex((body) => body.byteLength >= size)
+    return at < 0 ? new SharedArrayBuffer(size) : this.#bodies.splice(at, 1)[0]!
   }
 
-  giveBody(body: ArrayBuffer): void {
-    if (body.byteLength < SMALLEST_BODY || body.byteLength > LARGEST_BODY) return
+  giveBody(body: SharedArrayBuffer): void {
     this.#bodies.push(body)
+    this.#bodies.sort((a, b) => a.byteLength - b.byteLength)
     // The large ones stay: they serve for everything.
-    if (this.#bodies.length > MOST_BODIES)
-      this.#bodies = this.#bodies.sort((a, b) => b.byteLength - a.byteLength).slice(0, MOST_BODIES)
+    if (this.#bodies.length > MOST_BODIES) this.#bodies.shift()
     this.#waitUntilIdle()
   }
 
-  takePiece(): ArrayBuffer {
-    return this.#pieces.pop() ?? new ArrayBuffer(this.#pieceSize)
+  takePiece(): SharedArrayBuffer {
+    return this.#pieces.pop() ?? new SharedArrayBuffer(this.#pieceSize)
   }
 
-  givePiece(piece: ArrayBuffer): void {
+  givePiece(piece: SharedArrayBuffer): void {
     if (this.#pieces.length < MOST_PIECES) this.#pieces.push(piece)
     this.#waitUntilIdle()
   }
@@ -58,6 +64,7 @@ export class PackingMemory {
       this.#idle = null
       this.#bodies = []
       this.#pieces = []
+      this.#onIdle()
     }, IDLE_MS)
     this.#idle.unref()
   }

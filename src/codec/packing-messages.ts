@@ -8,11 +8,11 @@ export type PackingRequest = {
   | {
       readonly kind: 'begin'
       readonly compression: StoreCompression
-      /** Takes the packed bytes: of `packedBound` bytes at least. Comes back with the end. */
-      readonly body: ArrayBuffer
+      /** Takes the packed bytes: of `packedBound` bytes at least. */
+      readonly body: SharedArrayBuffer
     }
   /** The next bytes of the content: the first `length` of the memory. */
-  | { readonly kind: 'piece'; readonly memory: ArrayBuffer; readonly length: number }
+  | { readonly kind: 'piece'; readonly memory: SharedArrayBuffer; readonly length: number }
   | { readonly kind: 'end' }
   /** Nobody wants it any more. */
   | { readonly kind: 'cancel' }
@@ -21,10 +21,9 @@ export type PackingRequest = {
 export type PackingAnswer = { readonly id: number } & (
   | { readonly kind: 'begun' }
   /** A piece was taken in: its memory is free. */
-  | { readonly kind: 'taken'; readonly memory: ArrayBuffer }
+  | { readonly kind: 'taken' }
   | {
       readonly kind: 'packed'
-      readonly body: ArrayBuffer
       readonly length: number
       /** Of the content, in hexadecimal digits. */
       readonly sha256: string

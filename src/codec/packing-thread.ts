@@ -28,19 +28,26 @@ class PackingThread {
   }
 
   /**
-   * @param memory goes over to the thread and cannot be used here any more
    * @throws WalshipError `PACKING_FAILED`, also when the thread has died
    */
-  async ask(request: PackingRequest, memory: ArrayBuffer[] = []): Promise<PackingAnswer> {
+  async ask(request: PackingRequest): Promise<PackingAnswer> {
     const answer = await new Promise<PackingAnswer>((resolve, reject) => {
       const worker = this.#running()
       this.#asked.set(request.id, { resolve, reject })
       // Only while somebody waits for it may the thread keep the process alive.
       worker.ref()
-      worker.postMessage(request, memory)
+      worker.postMessage(request)
     })
     if (answer.kind === 'failed') throw failed(answer.message)
     return answer
+  }
+
+  /** Ends the thread if it has nothing to do, and with it what it holds. */
+  stopIfIdle(): void {
+    if (this.#asked.size > 0 || this.#worker === null) return
+    const worker = this.#worker
+    this.#worker = null
+    void worker.terminate()
   }
 
   #running(): Worker {

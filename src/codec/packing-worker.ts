@@ -6,27 +6,24 @@ import type { PackingAnswer, PackingRequest } from './packing-messages.js'
 import { type StreamPacker, streamPacker } from './stream-packers.js'
 
 class Packing {
-  readonly #body: ArrayBuffer
   readonly #output: PackedOutput
   readonly #packer: StreamPacker
   readonly #hash = createHash('sha256')
 
   constructor({ compression, body }: PackingRequest & { kind: 'begin' }) {
-    this.#body = body
     this.#output = new PackedOutput(Buffer.from(body))
     this.#packer = streamPacker(compression, this.#output)
   }
 
-  async take(memory: ArrayBuffer, length: number): Promise<void> {
+  async take(memory: SharedArrayBuffer, length: number): Promise<void> {
     const piece = Buffer.from(memory, 0, length)
     this.#hash.update(piece)
     await this.#packer.write(piece)
   }
 
-  async end(): Promise<{ body: ArrayBuffer; length: number; sha256: string; packedSha256: string }> {
+  async end(): Promise<{ length: number; sha256: string; packedSha256: string }> {
     await this.#packer.end()
     return {
-      body: this.#body,
       length: this.#output.length,
       sha256: this.#hash.digest('hex'),
       packedSha256: this.#output.sha256(),
@@ -44,8 +41,7 @@ const port = parentPort!
 port.on('message', async (request: PackingRequest) => {
   const { id } = request
   try {
-    const [answer, memory] = await answerTo(request)
-    port.postMessage(answer, memory)
+    port.postMessage(await answerTo(request))
   } catch (error) {
     forget(id)
     const message = error instanceof Error ? error.message : String(error)
@@ -53,23 +49,23 @@ port.on('message', async (request: PackingRequest) => {
   }
 })
 
-async function answerTo(request: PackingRequest): Promise<[PackingAnswer, ArrayBuffer[]]> {
+async function answerTo(request: PackingRequest): Promise<PackingAnswer> {
   const { id } = request
   switch (request.kind) {
     case 'begin':
       packings.set(id, new Packing(request))
-      return [{ id, kind: 'begun' }, []]
+      return { id, kind: 'begun' }
     case 'piece':
       await packings.get(id)!.take(request.memory, request.length)
-      return [{ id, kind: 'taken', memory: request.memory }, [request.memory]]
+      return { id, kind: 'taken' }
     case 'end': {
       const packed = await packings.get(id)!.end()
       packings.delete(id)
-      return [{ id, kind: 'packed', ...packed }, [packed.body]]
+      return { id, kind: 'packed', ...packed }
     }
     case 'cancel':
       forget(id)
-      return [{ id, kind: 'cancelled' }, []]
+      return { id, kind: 'cancelled' }
   }
 }
 

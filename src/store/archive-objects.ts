@@ -2,6 +2,7 @@ import {
   type Content,
   CorruptStreamError,
   decompressBuffer,
+  type Packed,
   pack,
   type StoreAlgorithm,
   type StoreCompression,
@@ -48,8 +49,21 @@ export class ArchiveObjects {
    * @throws StoreError
    */
   async put(content: PutContent, options: OperationOptions): Promise<'stored' | 'already-there'> {
-    const { key, kind, raw, compression, marks } = content
-    const { body, bodySha256, sha256, release } = await pack(compression, raw)
+    const packed = await pack(content.compression, content.raw)
+    try {
+      return await this.#putPacked(content, packed, options)
+    } finally {
+      // Also after a failure. Should a request that was given up still send from this memory, the store refuses it:
+      // the body's checksum is part of the request.
+      packed.release()
+    }
+  }
+
+  async #putPacked(
+    { key, kind, raw, compression, marks, readBack }: PutContent,
+    { body, bodySha256, sha256 }: Packed,
+    options: OperationOptions,
+  ): Promise<'stored' | 'already-there'> {
     const facts = { sha256, rawLength: raw.length }
     const metadata = {
       ...marks,
@@ -61,18 +75,13 @@ export class ArchiveObjects {
     for (let attempt = 1; ; attempt++) {
       const put = { ...options, kind, ifAbsent: true, metadata, bodySha256 }
       const answer = await this.store.put(key, body, put)
-      if (answer === 'created' && !content.readBack) {
-        release()
-        return 'stored'
-      }
+      if (answer === 'created' && !readBack) return 'stored'
       const info = await this.store.head(key, options)
       if (info !== null) {
         // On `created` too: it proves that this very content is there, and not only a success status.
         this.compare(info, facts)
-        if (answer === 'exists' || info.size === body.length) {
-          release()
-          return answer === 'exists' ? 'already-there' : 'stored'
-        }
+        if (answer === 'exists') return 'already-there'
+        if (info.size === body.length) return 'stored'
       }
       // Removed since, or lost: once more, and then it is not ours to explain.
       if (attempt >= 2) {
