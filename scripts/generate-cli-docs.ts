@@ -4,6 +4,8 @@
  */
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { CONFIG_OPTION } from '../src/cli/config-file.js'
+import { CONFIG_FILE_OPTIONS } from '../src/cli/config-options.js'
 import { FETCH_OPTIONS } from '../src/cli/fetch-options.js'
 import { LOG_EVENTS } from '../src/cli/log-event-names.js'
 import { MONITOR_OPTIONS } from '../src/cli/monitor-options.js'
@@ -51,7 +53,7 @@ ${optionTable(RECEIVE_OPTIONS)}
 
 \`walship receive\` takes all options of \`pg_receivewal\` and these:
 
-${optionTable([...SHIPPING_OPTIONS, ...LOG_OPTIONS])}
+${optionTable([...SHIPPING_OPTIONS, CONFIG_OPTION, ...LOG_OPTIONS])}
 
 \`walship slot create\` takes ${names(SLOT_CREATE_OPTIONS)}; \`walship slot drop\` takes ${names(SLOT_DROP_OPTIONS)}.
 The slot's name is given as \`NAME\` or with \`--slot\`.
@@ -93,7 +95,7 @@ but for what could spoil the archive: another cluster, or a disk whose fsync fai
 \`walship\` reads a variable for each of these options; the command line wins. A switch is on with \`1\`, \`true\`, \`yes\`
 or \`on\` and off with \`0\`, \`false\`, \`no\` or \`off\`. \`pg_receivewal\` does not read them.
 
-${variableTable(eachOnce([...RECEIVE_OPTIONS, ...SHIPPING_OPTIONS, ...LOG_OPTIONS, ...FETCH_OPTIONS, ...VERIFY_OPTIONS]))}
+${variableTable(eachOnce([...CONFIG_FILE_OPTIONS, ...VERIFY_OPTIONS]))}
 
 Both programs read the variables of libpq: \`PGHOST\`, \`PGPORT\`, \`PGUSER\`, \`PGPASSWORD\`, \`PGPASSFILE\`, \`PGSERVICE\`,
 \`PGSSLMODE\`, \`PGOPTIONS\`, \`PGCONNECT_TIMEOUT\`, \`PGAPPNAME\` and the others. \`PGDATABASE\` has no effect, because a replication
@@ -101,6 +103,33 @@ connection belongs to no database.
 
 \`PG_COLOR\` (\`always\`, or \`auto\` on a terminal) colours messages, and \`PG_COLORS\` says how, as in PostgreSQL's own programs.
 \`NO_COLOR\` switches colours of the pretty log off.
+
+## Configuration file
+
+\`--config FILE\`, or the variable \`WALSHIP_CONFIG\`, names a file that gives what neither the command line nor a variable
+does. It is YAML (JSON is YAML too): the long names of options, without dashes in front, each with one value.
+
+\`\`\`yaml
+# The receiver and the servers that restore can share one file: each command takes what it knows.
+directory: /var/lib/walship
+dbname: host=db.example.com user=walship
+slot: walship
+ensure-slot: on
+store: s3://my-bucket/my-cluster
+s3-region: eu-central-1
+s3-object-lock-mode: GOVERNANCE
+s3-object-lock-days: 30
+keep-local: 12h
+\`\`\`
+
+- Every option with a variable can stand in the file, but for \`config\` itself. A value means what it means in the variable;
+  an empty one counts as not given. Switches are \`on\` or \`off\`, or \`true\` or \`false\`.
+- An unknown name is an error, with the line and what was probably meant, so that a slip does not pass unnoticed.
+- Secrets have no place in it, as they have none on a command line: passwords belong into a password file, keys of
+  a store into the AWS environment or profile. A connection string may carry a password as it may on the command line;
+  then let nobody else read the file.
+- \`walship fetch\` reads it for each file. Give \`--spool\` on the command line if at all: named in the file, it makes each
+  call slower. A relative path begins in the directory the command runs in, for a restore_command the data directory.
 
 ## Passwords
 
@@ -138,11 +167,6 @@ ${Object.entries(LOG_EVENTS)
   .map(([name, meaning]) => `| \`${name}\` | ${meaning} |`)
   .join('\n')}
 `
-}
-
-/** Several commands have the options of a store. */
-function eachOnce(options: readonly WalshipOption[]): readonly WalshipOption[] {
-  return [...new Map(options.map((option) => [option.name, option])).values()]
 }
 
 function optionTable(options: readonly WalshipOption[]): string {

@@ -5,6 +5,7 @@ export type OptionValues = Record<string, string | boolean | undefined>
 
 const YES = ['1', 'true', 'yes', 'on']
 const NO = ['0', 'false', 'no', 'off']
+export const SWITCH_HINT = `use one of ${[...YES, ...NO].join(', ')}`
 
 /**
  * Option values from WALSHIP_* variables. An empty variable is one that is not set.
@@ -19,17 +20,22 @@ export function environmentValues(
   for (const { name, variable, argument } of options) {
     const text = variable === undefined ? undefined : environment[variable]
     if (variable === undefined || text === undefined || text === '') continue
-    values[name] = argument === undefined ? switchValue(variable, text) : text
+    values[name] = argument === undefined ? switchOf(variable, text) : text
   }
   return values
 }
 
-function switchValue(variable: string, text: string): boolean {
-  const word = text.toLowerCase()
-  if (YES.includes(word)) return true
-  if (NO.includes(word)) return false
+function switchOf(variable: string, text: string): boolean {
+  const value = switchValue(text)
+  if (value !== undefined) return value
   throw new CommandLineError(`invalid value "${text}" for environment variable ${variable}`, {
     pointsAtHelp: false,
-    hint: `use one of ${[...YES, ...NO].join(', ')}`,
+    hint: SWITCH_HINT,
   })
+}
+
+/** @returns undefined for a word that is neither on nor off */
+export function switchValue(text: string): boolean | undefined {
+  const word = text.toLowerCase()
+  return YES.includes(word) ? true : NO.includes(word) ? false : undefined
 }

@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { prefetch, type Spool, SpoolLock } from '../restore/index.js'
+import { readFetchCommand } from './fetch-command.js'
 import type { FetchHost } from './fetch-host.js'
-import { type FetchCommand, readFetchCommandLine } from './fetch-options.js'
+import type { FetchCommand } from './fetch-options.js'
 import { fetchWords, spoolFor } from './fetch-spool.js'
 import { openArchive } from './fetch-store.js'
 import { redactSecrets } from './redact.js'
@@ -16,7 +17,7 @@ import { redactSecrets } from './redact.js'
 export async function runFetchAhead(host: FetchHost): Promise<0> {
   const words = fetchWords(host.arguments)
   if (words === null) return 0
-  const command = readFetchCommandLine(host.arguments, host.environment)
+  const command = await readFetchCommand(host)
   const spool = spoolFor(host, command.target, command.spool, words.options)
   if (spool === null || command.prefetchCount === 0) return 0
   const lock = new SpoolLock(spool.directory, (pid) => host.isRunning(pid))

@@ -9,8 +9,9 @@ import {
 } from '../restore/index.js'
 import { isSegmentFileName } from '../wal/index.js'
 import { CommandLineError } from './command-line-error.js'
+import { readFetchCommand } from './fetch-command.js'
 import type { FetchHost } from './fetch-host.js'
-import { type FetchCommand, readFetchCommandLine } from './fetch-options.js'
+import type { FetchCommand } from './fetch-options.js'
 import { ensurePrefetcher, spoolFor } from './fetch-spool.js'
 import { FETCH_STATUS } from './fetch-status.js'
 import { openArchive } from './fetch-store.js'
@@ -35,9 +36,7 @@ const POLL_MS = 5
 export async function runFetch(host: FetchHost): Promise<number> {
   const logger = new PgLogger('walship', host.stderr, host.environment)
   try {
-    return FETCH_STATUS[
-      await fetchFromArchive(host, readFetchCommandLine(host.arguments, host.environment), logger)
-    ]
+    return FETCH_STATUS[await fetchFromArchive(host, await readFetchCommand(host), logger)]
   } catch (error) {
     reportError(logger, error)
     if (error instanceof CommandLineError && error.pointsAtHelp)

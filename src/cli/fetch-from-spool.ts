@@ -1,6 +1,6 @@
 import { controlFileFor, readSystemIdentifier } from '../restore/index.js'
 import type { FetchHost } from './fetch-host.js'
-import { ensurePrefetcher, fetchWords, spoolFor, spoolOption } from './fetch-spool.js'
+import { configText, ensurePrefetcher, fetchWords, spoolFor, spoolOption } from './fetch-spool.js'
 
 /**
  * The short way: a segment that was fetched ahead of time goes to its target by a rename. All that
@@ -13,6 +13,9 @@ export function fetchFromSpool(host: FetchHost): boolean {
   if (words === null) return false
   try {
     const given = spoolOption(words.options, host.environment)
+    // Where a file names the spool, it takes more code to read it.
+    const config = given === undefined ? configText(words.options, host) : null
+    if (config !== null && /(?:^|[{,])\s*["']?spool\b/m.test(config)) return false
     const spool = spoolFor(host, words.target, given, words.options)
     if (spool === null) return false
     spool.noteAsked(words.name)

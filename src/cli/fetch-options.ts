@@ -1,4 +1,5 @@
 import { CommandLineError } from './command-line-error.js'
+import { CONFIG_OPTION } from './config-file.js'
 import { environmentValues, type OptionValues } from './environment-values.js'
 import { STORE_COMMAND_OPTIONS } from './fetch-store.js'
 import { getopt } from './getopt.js'
@@ -7,6 +8,7 @@ import type { WalshipOption } from './receive-options.js'
 /** Options of `walship fetch`. */
 export const FETCH_OPTIONS: readonly WalshipOption[] = [
   ...STORE_COMMAND_OPTIONS,
+  CONFIG_OPTION,
   {
     name: 'prefetch',
     argument: 'COUNT',
@@ -56,15 +58,17 @@ export interface FetchCommand {
 
 /**
  * Reads the command line of `walship fetch` with getopt's rules; WALSHIP_* variables stand in for options that
- * are not on it.
+ * are not on it, and a configuration file for those that neither gives.
  *
+ * @param fromFile values of the configuration file that is named by a value of `config`
  * @throws CommandLineError
  */
-export function readFetchCommandLine(
+export async function readFetchCommandLine(
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
-): FetchCommand {
-  const values = environmentValues(FETCH_OPTIONS, environment)
+  fromFile: (path: string) => Promise<OptionValues>,
+): Promise<FetchCommand> {
+  const given: OptionValues = {}
   let operands: readonly string[] = []
   const options = FETCH_OPTIONS.map(({ name, short, argument }) => ({
     name,
@@ -74,7 +78,7 @@ export function readFetchCommandLine(
   for (const item of getopt(args, options)) {
     if (item.kind === 'complaint') throw new CommandLineError(item.text, { pointsAtHelp: true })
     if (item.kind === 'operands') operands = item.operands
-    else values[item.name] = item.argument ?? true
+    else given[item.name] = item.argument ?? true
   }
   const [name, target, ...further] = operands
   if (name === undefined || target === undefined || further.length > 0) {
@@ -83,6 +87,8 @@ export function readFetchCommandLine(
       hint: `write restore_command = 'walship fetch --store URL %f "%p"'`,
     })
   }
+  const above = { ...environmentValues(FETCH_OPTIONS, environment), ...given }
+  const values = { ...(typeof above.config === 'string' ? await fromFile(above.config) : {}), ...above }
   return {
     name,
     target,

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { Spool, SpoolLock } from '../restore/index.js'
 import type { FetchHost } from './fetch-host.js'
@@ -35,6 +36,7 @@ export function fetchWords(args: readonly string[]): FetchWords | null {
  *
  * @param given value of --spool, or of its environment variable
  * @returns null when there is none
+ * @throws the operating system's error when a configuration file is named and cannot be read
  */
 export function spoolFor(
   host: FetchHost,
@@ -45,7 +47,7 @@ export function spoolFor(
   const inRecovery = isRecoveryTarget(target)
   if (given === undefined && !inRecovery) return null
   const root = given ?? join(dirname(target), 'walship-fetch')
-  return new Spool(resolve(host.workingDirectory, root, settingsKey(options, host.environment)))
+  return new Spool(resolve(host.workingDirectory, root, settingsKey(options, host)))
 }
 
 /** True when a server in recovery asks, and not pg_rewind or a person. */
@@ -58,10 +60,23 @@ export function spoolOption(
   options: readonly string[],
   environment: FetchHost['environment'],
 ): string | undefined {
-  let value = environment.WALSHIP_SPOOL || undefined
+  return wordOf(/^--spool(?:=(.*))?$/s, options) ?? (environment.WALSHIP_SPOOL || undefined)
+}
+
+/** The text of the configuration file, which is small; null when none is named. @throws as node:fs does */
+export function configText(options: readonly string[], host: FetchHost): string | null {
+  // An option may be cut to a prefix, and no other begins with this letter.
+  const path =
+    wordOf(/^--c(?:o(?:n(?:f(?:ig?)?)?)?)?(?:=(.*))?$/s, options) ?? host.environment.WALSHIP_CONFIG
+  return path ? readFileSync(resolve(host.workingDirectory, path), 'utf8') : null
+}
+
+/** The value of an option as it stands on the command line: the last one. */
+function wordOf(pattern: RegExp, options: readonly string[]): string | undefined {
+  let value: string | undefined
   for (const [index, word] of options.entries()) {
-    if (word === '--spool') value = options[index + 1]
-    else if (word.startsWith('--spool=')) value = word.slice('--spool='.length)
+    const match = pattern.exec(word)
+    if (match !== null) value = match[1] ?? options[index + 1]
   }
   return value
 }
@@ -90,12 +105,17 @@ const STORE_VARIABLES = [
 ]
 
 /** A short name for a set of settings (FNV-1a, twice with different starts). No secret goes in. */
-function settingsKey(options: readonly string[], environment: FetchHost['environment']): string {
+function settingsKey(options: readonly string[], host: FetchHost): string {
+  const { environment } = host
   const names = Object.keys(environment).filter(
     (name) =>
       STORE_VARIABLES.includes(name) || (name.startsWith('WALSHIP_') && !name.startsWith('WALSHIP_LOG')),
   )
-  const text = JSON.stringify([options, names.sort().map((name) => [name, environment[name]])])
+  const text = JSON.stringify([
+    options,
+    names.sort().map((name) => [name, environment[name]]),
+    configText(options, host),
+  ])
   return hash(text, 0x811c9dc5) + hash(text, 0x01234567)
 }
 

@@ -1,6 +1,8 @@
 import yargs from 'yargs'
 import { CommandLineError } from './command-line-error.js'
 import { noSuchCommand, tooMany, unknownOption } from './command-line-mistakes.js'
+import { configValues, readConfigFile } from './config-file.js'
+import { CONFIG_FILE_OPTIONS } from './config-options.js'
 import { environmentValues, type OptionValues } from './environment-values.js'
 import type { MonitorCommand } from './monitor-run.js'
 import { checkCombination, checkValue } from './option-checks.js'
@@ -63,10 +65,11 @@ export async function readWalshipCommandLine(
     return { kind: 'verify', settings: verifySettings(given, fromEnvironment, operands, host.environment) }
   checkValues(fromEnvironment, command.options)
   checkValues(given)
-  const values = { ...fromEnvironment, ...given }
-  // The later of the two counts, and the command line is later than the environment.
-  if (given.password) delete values['no-password']
-  if (given['no-password']) delete values.password
+  const path = given.config ?? fromEnvironment.config
+  const file = readConfigFile(typeof path === 'string' ? path : undefined, '.')
+  const fromFile = file === null ? {} : await configValues(file, CONFIG_FILE_OPTIONS, command.options)
+  if (file !== null) checkFileValues(fromFile, file.path)
+  const values = layered(fromFile, fromEnvironment, given)
   if (command.words === 'receive') return receiveCommand(values, operands)
   return command.words === 'status' || command.words === 'slot list'
     ? monitorCommand(command.words === 'status' ? 'status' : 'slots', values, operands)
@@ -91,7 +94,9 @@ async function parse(
     .locale('en')
     .scriptName(programName)
     .usage(`$0 ${command?.words} [option]... ${command?.operands ?? ''}\n\n${command?.description}`)
-    .epilogue('Each option but the actions can be set by an environment variable, such as WALSHIP_DIRECTORY.')
+    .epilogue(
+      'Each option but the actions can be set by an environment variable, such as WALSHIP_DIRECTORY, or in a file named by --config.',
+    )
     .parserConfiguration({
       'boolean-negation': false,
       'camel-case-expansion': false,
@@ -212,6 +217,26 @@ function checkValues(values: OptionValues, variables: readonly WalshipOption[] =
       throw new CommandLineError((error as Error).message, { pointsAtHelp: false, hint, cause: error })
     }
   }
+}
+
+function checkFileValues(values: OptionValues, path: string): void {
+  try {
+    checkValues(values)
+  } catch (error) {
+    const hint = `the value comes from the configuration file "${path}"`
+    throw new CommandLineError((error as Error).message, { pointsAtHelp: false, hint, cause: error })
+  }
+}
+
+/** Later layers win, also where two options exclude each other. */
+function layered(...layers: readonly OptionValues[]): OptionValues {
+  const values: OptionValues = {}
+  for (const layer of layers) {
+    if (layer.password) delete values['no-password']
+    if (layer['no-password']) delete values.password
+    Object.assign(values, layer)
+  }
+  return values
 }
 
 function choice(name: string, values: OptionValues): string | undefined {

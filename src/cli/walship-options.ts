@@ -1,3 +1,4 @@
+import { CONFIG_OPTION } from './config-file.js'
 import { RECEIVE_OPTIONS, type WalshipOption } from './receive-options.js'
 import { SHIPPING_OPTIONS } from './shipping-options.js'
 
@@ -37,15 +38,19 @@ const COMMON = ['help', 'version']
 export const RECEIVE_COMMAND_OPTIONS: readonly WalshipOption[] = [
   ...RECEIVE_OPTIONS.filter((option) => !COMMON.includes(option.name)),
   ...SHIPPING_OPTIONS,
+  CONFIG_OPTION,
   ...LOG_OPTIONS,
 ]
 
 const SLOT_OPTION_NAMES = ['slot', 'if-not-exists', 'verbose']
 
 /** What `walship slot create` takes. */
-export const SLOT_CREATE_OPTIONS: readonly WalshipOption[] = RECEIVE_OPTIONS.filter(
-  (option) => option.section === 'Connection options' || SLOT_OPTION_NAMES.includes(option.name),
-)
+export const SLOT_CREATE_OPTIONS: readonly WalshipOption[] = [
+  ...RECEIVE_OPTIONS.filter(
+    (option) => option.section === 'Connection options' || SLOT_OPTION_NAMES.includes(option.name),
+  ),
+  CONFIG_OPTION,
+]
 
 /** What `walship slot drop` takes. */
 export const SLOT_DROP_OPTIONS: readonly WalshipOption[] = SLOT_CREATE_OPTIONS.filter(
