@@ -7,6 +7,7 @@ import {
   type ArchiveDoor,
   type ArchivedMark,
   ackArchived,
+  checkBehindArchive,
   type Gap,
   type ReceiveEvent,
   type Receiver,
@@ -79,7 +80,7 @@ export class Shipping implements ArchiveDoor {
     if (this.#archive !== null || this.#opening !== null) return
     const identity: ArchiveIdentity = { systemIdentifier, segmentSize, layoutVersion: 1 }
     try {
-      await this.#open(identity, signal)
+      await this.#open(identity, signal, false)
     } catch (error) {
       if (!isStoreTrouble(error)) throw error
       this.#options.log.error(
@@ -136,7 +137,8 @@ export class Shipping implements ArchiveDoor {
     await this.#store?.close()
   }
 
-  async #open(identity: ArchiveIdentity, signal: AbortSignal): Promise<void> {
+  /** @param late the receiver has started without: what it could not check then is checked now */
+  async #open(identity: ArchiveIdentity, signal: AbortSignal, late: boolean): Promise<void> {
     const { settings, host, directory, log } = this.#options
     const method = settings.values['store-compression']
     const compression = typeof method === 'string' ? parseStoreCompression(method) : DEFAULT_STORE_COMPRESSION
@@ -145,6 +147,7 @@ export class Shipping implements ArchiveDoor {
     this.#store ??= await openStore(settings.store!, parseStoreOptions(settings.values, host.environment))
     const archive = await WalArchive.open(this.#store, { compression, identity, signal })
     this.#archive = archive
+    if (late) await checkBehindArchive(this, directory, identity.segmentSize, signal)
     this.#archiver = new Archiver({
       directory,
       archive,
@@ -176,7 +179,7 @@ export class Shipping implements ArchiveDoor {
     const { signal } = this.#stop
     for (let attempt = 1; await sleep(backoffDelayMs(OPEN_BACKOFF, attempt), signal); attempt += 1) {
       try {
-        await this.#open(identity, signal)
+        await this.#open(identity, signal, true)
         this.#options.log.info({ event: named('store_recovered'), failures: attempt }, 'the store answers')
         return
       } catch (error) {

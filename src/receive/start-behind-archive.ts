@@ -1,4 +1,4 @@
-import { findRunStart } from '../segments/index.js'
+import { findRunStart, findStreamingStart } from '../segments/index.js'
 import { formatLsn, type Lsn, segmentFloor } from '../wal/index.js'
 import type { ArchiveDoor } from './archive-door.js'
 import { asWalshipError, ReceiveError } from './errors.js'
@@ -45,9 +45,7 @@ export async function startBehindArchive(
     origin: 'archive',
   }
   if (local !== null && local.lsn >= archived.lsn) {
-    const runStart = await findRunStart(options.directory, segmentSize, local.lsn)
-    if (runStart > end.lsn)
-      await acceptGap(archive, end, runStart, 'files are missing in the directory', options)
+    await checkRun(archive, end, local.lsn, { ...options, segmentSize })
     return local
   }
   if (!options.walWasRemoved) return archived
@@ -56,12 +54,43 @@ export async function startBehindArchive(
   return start
 }
 
+/**
+ * What a start leaves out while the store does not answer: whether the directory goes on where the archive ends. To
+ * be done before the first file goes into the archive, and so before the server hears that anything is in it: else it
+ * would remove WAL that nobody has.
+ *
+ * @throws ReceiveError `RECEIVE_GAP` as at a start
+ */
+export async function checkBehindArchive(
+  archive: ArchiveDoor,
+  directory: string,
+  segmentSize: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const end = await archive.findEnd(signal)
+  const { start } = await findStreamingStart(directory, segmentSize)
+  if (end === null || start === null || start.lsn < segmentFloor(end.lsn, segmentSize)) return
+  await checkRun(archive, end, start.lsn, { directory, segmentSize, signal })
+}
+
+/** @param to where the directory's files end */
+async function checkRun(
+  archive: ArchiveDoor,
+  end: { readonly timeline: number; readonly lsn: Lsn },
+  to: Lsn,
+  options: { readonly directory: string; readonly segmentSize: number; readonly signal: AbortSignal },
+): Promise<void> {
+  const runStart = await findRunStart(options.directory, options.segmentSize, to)
+  if (runStart > end.lsn)
+    await acceptGap(archive, end, runStart, 'files are missing in the directory', options)
+}
+
 async function acceptGap(
   archive: ArchiveDoor,
   end: { readonly timeline: number; readonly lsn: Lsn },
   to: Lsn,
   reason: string,
-  options: BehindArchiveOptions,
+  options: { readonly directory: string; readonly signal: AbortSignal },
 ): Promise<void> {
   if (archive.recordGap !== null) {
     await archive.recordGap({ timeline: end.timeline, from: end.lsn, to, reason }, options.signal)

@@ -3,7 +3,14 @@ import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, expect, it, onTestFinished } from 'vitest'
 import type { PostgresServer } from '../../scripts/postgres-server.js'
-import { formatLsn, type Lsn, parseLsn } from '../../src/wal/index.js'
+import {
+  formatLsn,
+  isSegmentFileName,
+  type Lsn,
+  parseLsn,
+  parseSegmentFileName,
+  segmentStart,
+} from '../../src/wal/index.js'
 import { testDirectory } from '../live/test-directory.js'
 import {
   keepNoWal,
@@ -96,6 +103,46 @@ describeWithS3(`a lost slot of PostgreSQL ${MAJOR} with an archive`, () => {
     await hasLogged(again, 'streaming_started')
     expect((await again.stop('SIGTERM')).status).toBe(0)
     expect(logged(again, 'coverage_gap')).toEqual([])
+  })
+
+  it('finds a hole too when the store comes back later than the receiver', {
+    timeout: 120_000,
+  }, async () => {
+    const server = await launch('all')
+    const end = await fillArchive(server)
+    const options = ['-S', SLOT, '--ack', 'archived', '--s3-attempts', '1']
+    const slotAt = () =>
+      server.value('SELECT restart_lsn FROM pg_replication_slots WHERE slot_name = $1', [SLOT])
+    await bucket.proxy.refuse()
+    const spooling = bucket.receive(server, directory, ...options)
+    await hasLogged(spooling, 'streaming_started')
+    const finished = async () => (await readdir(directory)).filter(isSegmentFileName).sort()
+    for (const count of [1, 2, 3]) {
+      await writeWal(server, SEGMENT_SIZE / 2)
+      await switchSegment(server)
+      await hasLogged(spooling, 'segment_finished', count)
+    }
+    await spooling.stop('SIGKILL')
+    // The first of what only the directory has is lost, and everything before it.
+    const missing = parseSegmentFileName((await finished()).at(-3)!, SEGMENT_SIZE)!
+    for (const name of (await finished()).slice(0, -2)) await rm(join(directory, name))
+    const before = { slot: await slotAt(), bucket: await bucket.fingerprint() }
+
+    const receiver = bucket.receive(server, directory, ...options)
+    await hasLogged(receiver, 'streaming_started')
+    await hasLogged(receiver, 'store_failing')
+    await bucket.proxy.accept()
+    const { status } = await receiver.exit
+    expect(status).toBe(1)
+    const [failed] = logged(receiver, 'failed')
+    expect(failed).toMatchObject({ code: 'RECEIVE_GAP' })
+    expect(String(failed?.msg)).toContain(`the archive ends at ${formatLsn(end)}`)
+    expect(String(failed?.msg)).toContain(
+      `from ${formatLsn(segmentStart(missing.segment + 1n, SEGMENT_SIZE))} on`,
+    )
+    // Nothing went up behind the hole, and the server still keeps what fills it.
+    expect(await bucket.fingerprint()).toEqual(before.bucket)
+    expect(await slotAt()).toBe(before.slot)
   })
 
   it('goes on behind the archive while the server still has the WAL', { timeout: 120_000 }, async () => {
