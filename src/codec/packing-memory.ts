@@ -18,6 +18,7 @@ export class PackingMemory {
   readonly #pieceSize: number
   readonly #onIdle: () => void
   #bodies: SharedArrayBuffer[] = []
+  #bodiesInUse = 0
   #pieces: SharedArrayBuffer[] = []
   #idle: NodeJS.Timeout | null = null
 
@@ -34,11 +35,13 @@ export class PackingMemory {
    */
   takeBody(contentLength: number): SharedArrayBuffer {
     const size = packedBound(Math.max(this.#pieceSize, 2 ** Math.ceil(Math.log2(contentLength))))
+    this.#bodiesInUse += 1
     const at = this.#bodies.findIndex((body) => body.byteLength >= size)
     return at < 0 ? new SharedArrayBuffer(size) : this.#bodies.splice(at, 1)[0]!
   }
 
   giveBody(body: SharedArrayBuffer): void {
+    this.#bodiesInUse -= 1
     this.#bodies.push(body)
     this.#bodies.sort((a, b) => a.byteLength - b.byteLength)
     // The large ones stay: they serve for everything.
@@ -62,6 +65,8 @@ export class PackingMemory {
     }
     this.#idle = setTimeout(() => {
       this.#idle = null
+      // Something is being packed, or sent, for longer than this; what it gives back begins the wait anew.
+      if (this.#bodiesInUse > 0) return
       this.#bodies = []
       this.#pieces = []
       this.#onIdle()
