@@ -15,7 +15,7 @@ export interface CustomerKey {
   readonly SSECustomerKey: string
 }
 
-type Traits = Partial<PutObjectCommandInput>
+type Traits = Partial<Omit<PutObjectCommandInput, 'Body'>>
 
 /** What the options add to a put, by the kind of the object: see `ObjectKind`. */
 export class PutTraits {

@@ -1,11 +1,12 @@
 import { PutObjectCommand, type PutObjectCommandInput, type S3Client } from '@aws-sdk/client-s3'
 import type { StoreOperation } from '../errors.js'
 import { type ConditionalAnswer, mayRefuseCondition, saysExists } from './conditional-put.js'
+import { requestBody } from './request-body.js'
 import { senselessAnswer } from './s3-errors.js'
 
 export interface PutRequest {
   readonly client: S3Client
-  readonly input: PutObjectCommandInput
+  readonly input: PutObjectCommandInput & { readonly Body: Buffer }
   /** Of the body; part of the signature, so the store checks the body against it. */
   readonly sha256: Buffer
   readonly operation: StoreOperation
@@ -14,7 +15,9 @@ export interface PutRequest {
 
 /** One put; a body that exists is replaced. */
 export async function sendPut({ client, input, sha256, operation, abortSignal }: PutRequest): Promise<void> {
-  const command = new PutObjectCommand(input)
+  // For these checksums the SDK reads the body first, and would send a stream in a form that not every store knows.
+  const Body = input.ChecksumAlgorithm === undefined ? requestBody(input.Body) : input.Body
+  const command = new PutObjectCommand({ ...input, Body })
   // Else the SDK hashes the whole body at once and holds up everything else on this thread.
   command.middlewareStack.add(
     (next) => (args) => {
