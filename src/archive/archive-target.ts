@@ -14,7 +14,7 @@ export interface ArchiveTarget {
   getHistory(timeline: number, options?: StoreCall): Promise<Buffer | null>
   /** Names of finished and left segments of a timeline, in order, from the one behind `after` on. */
   listSegments(timeline: number, options?: StoreCall & { readonly after?: string }): AsyncIterable<string>
-  putTailPart(part: TailRange, raw: Buffer, options?: StoreCall): Promise<unknown>
+  putTailPart(part: TailRange, raw: Content, options?: StoreCall): Promise<unknown>
   listTailParts(timeline: number, segment: bigint, options?: StoreCall): Promise<readonly TailRange[]>
   readTailPart(part: TailRange, options?: StoreCall): Promise<Buffer>
   deleteTail(timeline: number, segment: bigint, options?: StoreCall): Promise<void>

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import { type Backoff, sleep, type WalshipError } from '../base/index.js'
+import type { Content } from '../codec/index.js'
 import { type Lsn, lsnAdd, segmentStart } from '../wal/index.js'
 import type { ArchiveTarget } from './archive-target.js'
 import type { SegmentId } from './catalog.js'
@@ -194,10 +195,17 @@ export class SegmentTail {
 
   async #put(part: TailPart): Promise<void> {
     const { archive, read } = this.#options
+    // Read anew for each attempt, so that a long outage holds no memory.
+    const content: Content = {
+      length: part.to - part.from,
+      read: async (target, offset) => {
+        const from = part.from + offset
+        const bytes = await read(from, from + target.length)
+        bytes.copy(target)
+      },
+    }
     await this.#untilStored(async (signal) => {
-      // Read anew for each attempt, so that a long outage holds no memory.
-      const bytes = await read(part.from, part.to)
-      await archive.putTailPart(part, bytes, { signal })
+      await archive.putTailPart(part, content, { signal })
     })
   }
 

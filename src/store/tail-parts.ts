@@ -1,4 +1,4 @@
-import { contentOf, type StoreCompression } from '../codec/index.js'
+import type { Content, StoreCompression } from '../codec/index.js'
 import { segmentFileName } from '../wal/index.js'
 import { tailPartGone } from './archive-errors.js'
 import { parseTailKey, tailFolder, tailKey } from './archive-layout.js'
@@ -44,16 +44,13 @@ export class TailParts {
   }
 
   /** Not read back: the request is signed with the checksum of its body, and tells of success once. */
-  async put(part: TailPart, raw: Buffer, options: OperationOptions): Promise<'stored' | 'already-there'> {
+  async put(part: TailPart, raw: Content, options: OperationOptions): Promise<'stored' | 'already-there'> {
     const { from, to } = part
     if (!(from >= 0 && from < to && to <= this.#segmentSize && raw.length === to - from))
       throw new RangeError(`tail part ${from}-${to} of ${raw.length} bytes does not fit into a segment`)
     const compression = raw.length < SMALLEST_COMPRESSED ? UNCOMPRESSED : this.#compression
     const key = this.#key(part)
-    return this.#objects.put(
-      { key, kind: 'tail', raw: contentOf(raw), compression, readBack: false },
-      options,
-    )
+    return this.#objects.put({ key, kind: 'tail', raw, compression, readBack: false }, options)
   }
 
   /** In the order of their beginnings. */

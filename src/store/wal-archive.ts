@@ -152,14 +152,15 @@ export class WalArchive {
   /**
    * Stores bytes of an open segment.
    *
-   * @param raw `to - from` bytes
+   * @param wal `to - from` bytes
    * @throws WalArchiveError `ARCHIVE_CONFLICT`
    */
   async putTailPart(
     part: TailPart,
-    raw: Buffer,
+    wal: Buffer | Content,
     { signal }: OperationOptions = {},
   ): Promise<'stored' | 'already-there'> {
+    const raw = Buffer.isBuffer(wal) ? contentOf(wal) : wal
     return this.#open().tail.put(part, raw, { signal })
   }
 

@@ -1,6 +1,7 @@
 import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { contentOf } from '../../src/codec/index.js'
 import { lsnAdd } from '../../src/wal/index.js'
 import { ArchiverTrial } from './archiver-trial.js'
 import { at, FakeReceiver, nameAt, SEGMENT_SIZE, walOf } from './fake-receiver.js'
@@ -135,7 +136,7 @@ describe('the live tail', () => {
   it('does not claim or overwrite a tail of other bytes, and archives the segment all the same', async () => {
     receiver.start(3)
     const archive = new MemoryArchive()
-    await archive.putTailPart({ timeline: 1, segment: 3n, from: 0, to: 100 }, Buffer.alloc(100, 9))
+    await archive.putTailPart({ timeline: 1, segment: 3n, from: 0, to: 100 }, contentOf(Buffer.alloc(100, 9)))
     const t = trial({ archive, beginsAt: 3 }).start()
     await receiver.write(at(3, 5000))
     await t.until(() => t.eventsOf('segment-conflict').length === 1)
@@ -152,7 +153,7 @@ describe('the live tail', () => {
     receiver.start(3)
     const archive = new MemoryArchive()
     const put = (from: number, to: number) =>
-      archive.putTailPart({ timeline: 1, segment: 3n, from, to }, walOf(3).subarray(from, to))
+      archive.putTailPart({ timeline: 1, segment: 3n, from, to }, contentOf(walOf(3).subarray(from, to)))
     await put(0, 100)
     await put(50, 200)
     await put(300, 400)
@@ -166,7 +167,7 @@ describe('the live tail', () => {
     receiver.start(3)
     const archive = new MemoryArchive()
     const put = (from: number, to: number) =>
-      archive.putTailPart({ timeline: 1, segment: 3n, from, to }, walOf(3).subarray(from, to))
+      archive.putTailPart({ timeline: 1, segment: 3n, from, to }, contentOf(walOf(3).subarray(from, to)))
     await put(0, 100)
     await put(100, 200)
     archive.onCall = async (operation) => {
@@ -191,7 +192,10 @@ describe('the live tail', () => {
     await first.untilArchived(at(3))
     await first.stop()
     const { archive } = first
-    await archive.putTailPart({ timeline: 1, segment: 2n, from: 0, to: 10 }, walOf(2).subarray(0, 10))
+    await archive.putTailPart(
+      { timeline: 1, segment: 2n, from: 0, to: 10 },
+      contentOf(walOf(2).subarray(0, 10)),
+    )
     const second = trial({ archive, beginsAt: 1 }).start()
     await second.until(() => archive.partsOf(1, 2n).length === 0)
   })

@@ -61,7 +61,9 @@ export class MemoryArchive implements ArchiveTarget {
     yield* names
   }
 
-  async putTailPart(part: TailRange, raw: Buffer): Promise<void> {
+  async putTailPart(part: TailRange, wal: Content): Promise<void> {
+    const raw = Buffer.alloc(wal.length)
+    await wal.read(raw, 0)
     const key = keyOf(part)
     return this.#call('putTailPart', key, () => {
       if (raw.length !== part.to - part.from) throw new TypeError(`part ${key} has ${raw.length} bytes`)
