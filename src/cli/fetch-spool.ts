@@ -104,7 +104,7 @@ const STORE_VARIABLES = [
   'AWS_REGION',
 ]
 
-/** A short name for a set of settings (FNV-1a, twice with different starts). No secret goes in. */
+/** A short name for a set of settings (FNV-1a, twice with different starts). Secrets stand in none of them. */
 function settingsKey(options: readonly string[], host: FetchHost): string {
   const { environment } = host
   const names = Object.keys(environment).filter(
