@@ -3,11 +3,6 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // Whole disasters on real servers and a real object store: minutes, and a script of their own.
-    exclude:
-      process.env.WALSHIP_TEST_DRILLS === undefined
-        ? ['test/drills/**', 'node_modules/**']
-        : ['node_modules/**'],
     pool: 'forks',
     // Servers and receivers run beside the tests; more workers than this make each other slow.
     maxWorkers: 2,
