@@ -16,6 +16,14 @@ export const MAX_RECORD_SIZE = 0x3fff_ffff
 export const RESOURCE_MANAGER_INFO_MASK = 0xf0
 
 export const RM_XLOG = 0
+export const RM_TRANSACTION = 1
+export const RM_STORAGE = 2
+export const RM_DATABASE = 4
+export const RM_RELATION_MAP = 7
+export const RM_STANDBY = 8
+export const RM_HEAP2 = 9
+export const RM_HEAP = 10
+export const RM_LOGICAL_MESSAGE = 21
 export const XLOG_SWITCH = 0x40
 export const XLOG_OVERWRITE_CONTRECORD = 0xd0
 

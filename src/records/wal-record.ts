@@ -13,9 +13,10 @@ export class WalRecord {
   readonly bytes: Buffer
   /** Where the next record may begin: the end with padding; for a segment switch the segment's end. */
   readonly endLsn: Lsn
+  /** Of the page it ends on: the server's version. */
+  readonly magic: number
   readonly #high: number
   readonly #low: number
-  readonly #magic: number
   #body: RecordBody | undefined
 
   /** @param magic of the page the record ends on, which says how the body is to be read */
@@ -24,7 +25,7 @@ export class WalRecord {
     this.#low = low
     this.endLsn = endLsn
     this.bytes = bytes
-    this.#magic = magic
+    this.magic = magic
   }
 
   /** Where it begins. */
@@ -95,7 +96,7 @@ export class WalRecord {
   }
 
   get #parsed(): RecordBody {
-    this.#body ??= parseRecordBody(this.bytes, this.#magic)
+    this.#body ??= parseRecordBody(this.bytes, this.magic)
     return this.#body
   }
 }

@@ -21,7 +21,7 @@ export {
   XLP_FIRST_IS_OVERWRITE_CONTRECORD,
   XLP_LONG_HEADER,
 } from './page-header.js'
-export { dateToPgTime, pgTimeToDate } from './pg-time.js'
+export { dateToPgTime, formatPgTime, parsePgTime, pgTimeToDate } from './pg-time.js'
 export {
   DEFAULT_SEGMENT_SIZE,
   historyFileName,
