@@ -30,6 +30,7 @@ const STOREYS = {
   restore: 4,
   consume: 4,
   verify: 4,
+  inspect: 4,
   backup: 4,
   cli: 5,
 }

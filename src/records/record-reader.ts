@@ -22,6 +22,11 @@ export class RecordReader extends WalScanner {
     this.#onRecord = onRecord
   }
 
+  /** What was seen of a record that is not complete yet; empty when there is none. */
+  get unfinishedBytes(): Buffer {
+    return Buffer.concat(this.#parts)
+  }
+
   protected override onWholeRecord(
     high: number,
     low: number,

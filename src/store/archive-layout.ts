@@ -10,6 +10,7 @@ import { formatLsn, historyFileName, isSegmentFileName, type Lsn, toLsn } from '
  *     history/<timeline>.history
  *     tail/<timeline>/<segment>/<from>-<to>          bytes of the open segment; compression in the metadata
  *     gaps/<timeline>-<from>-<to>.json               a hole that was accepted knowingly
+ *     index/<format>/<timeline>/<segment>.json       what a finished segment holds; can be made again from it
  *
  * Timelines, positions and offsets are upper-case hexadecimal of fixed width, so that keys sort as what
  * they stand for.
@@ -122,4 +123,15 @@ export function parseGapKey(key: string): GapRange | null {
     from: toLsn(BigInt(`0x${match[2]}`)),
     to: toLsn(BigInt(`0x${match[3]}`)),
   }
+}
+
+/**
+ * An index is an object of its own, not metadata of the segment: metadata must be there before the segment is sent,
+ * and could not be added to segments that are in the archive. The format is in the key, because a key is never
+ * written twice.
+ *
+ * @param name the segment's 24 digits
+ */
+export function indexKey(name: string, format: number): string {
+  return `index/${format}/${name.slice(0, 8)}/${name}.json`
 }

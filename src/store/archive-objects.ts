@@ -132,6 +132,12 @@ export class ArchiveObjects {
     }
   }
 
+  /** SHA-256 of an object's raw content, as it was stored with; null when the object or that is not there. */
+  async sha256Of(key: string, options: OperationOptions): Promise<string | null> {
+    const info = await this.store.head(key, options)
+    return info === null ? null : (factsOf(info)?.sha256 ?? null)
+  }
+
   async #unpack(info: ObjectInfo, body: Buffer, algorithm: StoreAlgorithm | undefined): Promise<Buffer> {
     this.#checkCluster(info)
     const facts = factsOf(info)

@@ -21,4 +21,9 @@ export { parseStoreOptions, type StoreOptionValues } from './parse-store-options
 export { STORE_OPTION_TABLE, type StoreOptionDeclaration } from './s3-option-table.js'
 export type { S3Encryption, S3Options, StoreOptions } from './store-options.js'
 export { coveredEnd, type TailPart } from './tail-parts.js'
-export { type PutSegmentOptions, WalArchive, type WalArchiveOptions } from './wal-archive.js'
+export {
+  type PutSegmentOptions,
+  type StoredIndex,
+  WalArchive,
+  type WalArchiveOptions,
+} from './wal-archive.js'

@@ -1,9 +1,9 @@
 /**
  * What an object is for. It decides which of the configured traits an object gets: storage class only
- * for `wal`, tags for `wal`, `history` and `gap`, object lock for everything but `tail`, whose objects
- * must be removable as soon as the segment is in.
+ * for `wal`, tags for `wal`, `history`, `gap` and `index`, object lock for everything but `tail`, whose objects
+ * must be removable as soon as the segment is in, and `index`, which can be made again.
  */
-export type ObjectKind = 'identity' | 'wal' | 'history' | 'tail' | 'gap'
+export type ObjectKind = 'identity' | 'wal' | 'history' | 'tail' | 'gap' | 'index'
 
 export interface OperationOptions {
   /** Ends the operation; it then rejects with the signal's reason, and whether it took effect is open. */

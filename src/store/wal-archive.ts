@@ -15,6 +15,7 @@ import {
   gapKey,
   HISTORY_FOLDER,
   historyKey,
+  indexKey,
   isArchivedName,
   parseGapKey,
   parseHistoryKey,
@@ -50,6 +51,15 @@ export interface ArchiveInventory {
   readonly segments: readonly string[]
   readonly tails: readonly string[]
   readonly histories: readonly number[]
+  /** Bytes that segments take in the store, by name. */
+  readonly storedBytes: ReadonlyMap<string, number>
+}
+
+/** The index of a segment that is in the archive. */
+export interface StoredIndex {
+  readonly content: Buffer
+  /** SHA-256 of the segment, as its own object says: an index of other bytes is not its index. */
+  readonly segmentSha256: string
 }
 
 /** What is open after `WalArchive.open` found whose archive it is. */
@@ -215,10 +225,10 @@ export class WalArchive {
    */
   async inventory({ signal }: OperationOptions = {}): Promise<ArchiveInventory> {
     const { store } = this.#open().objects
-    const segments = new Set<string>()
-    for await (const { key } of store.list('wal/', { signal })) {
+    const storedBytes = new Map<string, number>()
+    for await (const { key, size } of store.list('wal/', { signal })) {
       const object = parseWalKey(key)
-      if (object !== null) segments.add(object.name)
+      if (object !== null) storedBytes.set(object.name, (storedBytes.get(object.name) ?? 0) + size)
     }
     const tails = new Set<string>()
     for await (const { key } of store.list('tail/', { signal })) {
@@ -230,7 +240,49 @@ export class WalArchive {
       const timeline = parseHistoryKey(key)
       if (timeline !== null) histories.push(timeline)
     }
-    return { segments: [...segments], tails: [...tails], histories }
+    return { segments: [...storedBytes.keys()], tails: [...tails], histories, storedBytes }
+  }
+
+  /**
+   * Stores what a segment holds, for those who look for something. One that is there already stays.
+   *
+   * @param name 24 digits
+   */
+  async putIndex(
+    name: string,
+    format: number,
+    content: Buffer,
+    { signal }: OperationOptions = {},
+  ): Promise<void> {
+    const { store } = this.#open().objects
+    await store.put(indexKey(name, format), content, { kind: 'index', ifAbsent: true, signal })
+  }
+
+  /**
+   * @param name 24 digits
+   * @returns null when there is none, or when its segment is not there
+   */
+  async getIndex(
+    name: string,
+    format: number,
+    { signal }: OperationOptions = {},
+  ): Promise<StoredIndex | null> {
+    const { objects } = this.#open()
+    const [index, segmentSha256] = await Promise.all([
+      objects.store.get(indexKey(name, format), { signal }),
+      this.#segmentSha256(name, { signal }),
+    ])
+    return index === null || segmentSha256 === null ? null : { content: index.body, segmentSha256 }
+  }
+
+  async #segmentSha256(name: string, options: OperationOptions): Promise<string | null> {
+    const { algorithm } = this.#compression
+    const others = STORE_ALGORITHMS.filter((other) => other !== algorithm)
+    for (const each of [algorithm, ...others]) {
+      const sha256 = await this.#open().objects.sha256Of(walKey(name, storeExtension(each)), options)
+      if (sha256 !== null) return sha256
+    }
+    return null
   }
 
   /** @returns null when it is surely not in the archive */

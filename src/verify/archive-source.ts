@@ -1,6 +1,13 @@
 import { WalshipError } from '../base/index.js'
 import { DEFAULT_STORE_COMPRESSION, parseStoreCompression } from '../codec/index.js'
-import { type ObjectStore, openStore, parseStoreOptions, type TailPart, WalArchive } from '../store/index.js'
+import {
+  type ObjectStore,
+  openStore,
+  parseStoreOptions,
+  type StoredIndex,
+  type TailPart,
+  WalArchive,
+} from '../store/index.js'
 import { parseSegmentFileName } from '../wal/index.js'
 import {
   UnreadableFile,
@@ -45,7 +52,8 @@ export class ArchiveSource implements WalSource {
     const files: WalFile[] = []
     for (const name of listed.segments) {
       const parsed = parseSegmentFileName(name.slice(0, 24), segmentSize)
-      if (parsed !== null) files.push({ ...parsed, name, kind: name.length === 24 ? 'segment' : 'partial' })
+      const kind = name.length === 24 ? 'segment' : 'partial'
+      if (parsed !== null) files.push({ ...parsed, name, kind, storedBytes: listed.storedBytes.get(name) })
     }
     for (const name of listed.tails) {
       const parsed = parseSegmentFileName(name, segmentSize)
@@ -72,6 +80,10 @@ export class ArchiveSource implements WalSource {
         throw new UnreadableFile(error.message, error.hint ?? '', error)
       throw error
     }
+  }
+
+  readIndex(file: WalFile, format: number, signal: AbortSignal): Promise<StoredIndex | null> {
+    return this.#archive.getIndex(file.name, format, { signal })
   }
 
   readHistory(timeline: number, signal: AbortSignal): Promise<Buffer | null> {

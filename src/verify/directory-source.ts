@@ -79,6 +79,11 @@ export class DirectorySource implements WalSource {
     }
   }
 
+  /** Only segments are kept here: they are read fast enough. */
+  async readIndex(): Promise<null> {
+    return null
+  }
+
   async readHistory(timeline: number): Promise<Buffer | null> {
     const name = historyFileName(timeline)
     for (const suffix of ['', '.gz', '.lz4']) {

@@ -1,3 +1,4 @@
+export { openSource } from './open-source.js'
 export type { RecoveryLine, Stretch } from './recovery-reach.js'
 export type { StartChoice } from './start-choice.js'
 export type { VerifyProblem, VerifyProblemKind } from './verify-problem.js'
@@ -8,4 +9,10 @@ export {
   type VerifyReport,
   verifyWal,
 } from './verify-wal.js'
-export type { WalSourceSpec } from './wal-source.js'
+export {
+  UnreadableFile,
+  type WalFile,
+  type WalInventory,
+  type WalSource,
+  type WalSourceSpec,
+} from './wal-source.js'

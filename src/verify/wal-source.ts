@@ -1,4 +1,4 @@
-import type { GapRange } from '../store/index.js'
+import type { GapRange, StoredIndex } from '../store/index.js'
 import type { Lsn } from '../wal/index.js'
 
 /** A segment, or what there is of one. */
@@ -9,6 +9,8 @@ export interface WalFile {
   readonly segment: bigint
   /** `segment` must be whole; `partial` and `tail` (an archive's parts of the open segment) may end anywhere. */
   readonly kind: 'segment' | 'partial' | 'tail'
+  /** What it takes where it is kept, in bytes; left out when that is not known. */
+  readonly storedBytes?: number
 }
 
 /** What is there, before anything is read. */
@@ -38,6 +40,8 @@ export interface WalSource extends AsyncDisposable {
    * @throws UnreadableFile when it is there, and is not what was stored
    */
   read(file: WalFile, signal: AbortSignal): Promise<Buffer | null>
+  /** What was noted of a finished segment's content; null when nothing was. */
+  readIndex(file: WalFile, format: number, signal: AbortSignal): Promise<StoredIndex | null>
   /** @returns null when there is none */
   readHistory(timeline: number, signal: AbortSignal): Promise<Buffer | null>
 }

@@ -204,7 +204,7 @@ describe('a put that must not overwrite', () => {
 })
 
 describe('traits of objects', () => {
-  const KINDS: ObjectKind[] = ['identity', 'wal', 'history', 'tail', 'gap']
+  const KINDS: ObjectKind[] = ['identity', 'wal', 'history', 'tail', 'gap', 'index']
 
   async function headersByKind(options: S3Options) {
     await start(() => OK, { conditionalPut: 'on', ...options })
@@ -230,7 +230,7 @@ describe('traits of objects', () => {
       objectLock: { mode: 'COMPLIANCE', days: 30 },
     })
     expect(having(headers, 'x-amz-storage-class')).toEqual(['wal'])
-    expect(having(headers, 'x-amz-tagging')).toEqual(['wal', 'history', 'gap'])
+    expect(having(headers, 'x-amz-tagging')).toEqual(['wal', 'history', 'gap', 'index'])
     expect(having(headers, 'x-amz-object-lock-mode')).toEqual(['identity', 'wal', 'history', 'gap'])
     expect(having(headers, 'content-md5')).toEqual(['identity', 'wal', 'history', 'gap'])
     const wal = headers.get('wal')!

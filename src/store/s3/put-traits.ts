@@ -34,7 +34,7 @@ export class PutTraits {
   }
 
   async of(kind: ObjectKind, body: Buffer, sha256: Buffer, nowMs: number): Promise<Traits> {
-    const lock = kind === 'tail' ? undefined : this.#options.objectLock
+    const lock = kind === 'tail' || kind === 'index' ? undefined : this.#options.objectLock
     return {
       ...this.#encryption(),
       ...(await this.#checksumHeader(body, sha256, lock !== undefined)),
