@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { CONFIG_OPTION } from '../src/cli/config-file.js'
 import { CONFIG_FILE_OPTIONS } from '../src/cli/config-options.js'
 import { FETCH_OPTIONS } from '../src/cli/fetch-options.js'
+import { LIST_OPTIONS, LOCATE_OPTIONS } from '../src/cli/inspect-options.js'
 import { LOG_EVENTS } from '../src/cli/log-event-names.js'
 import { MONITOR_OPTIONS } from '../src/cli/monitor-options.js'
 import { RECEIVE_OPTIONS, type WalshipOption } from '../src/cli/receive-options.js'
@@ -48,6 +49,8 @@ ${optionTable(RECEIVE_OPTIONS)}
     walship slot drop NAME [OPTION]...
     walship fetch [OPTION]... %f "%p"
     walship verify [OPTION]...
+    walship list [OPTION]...
+    walship locate [OPTION]...
     walship help [COMMAND]
     walship --version
 
@@ -79,6 +82,21 @@ problems, 2 when it could not check.
 
 ${optionTable(VERIFY_OPTIONS)}
 
+### walship list
+
+Tells what WAL is in an archive or a directory: timelines, ranges of segments, the times they cover, gaps, and what a
+recovery can reach; see [locate.md](locate.md). It ends with 0, or with 2 when it could not look.
+
+${optionTable(LIST_OPTIONS)}
+
+### walship locate
+
+Finds a moment in WAL, and prints the settings that make a recovery stop there: see [locate.md](locate.md). One of \`--time\`,
+\`--xid\`, \`--lsn\`, \`--restore-point\`, \`--before-drop\` and \`--around\` says what is looked for. It ends with 0 when that was
+found, 1 when it is not there, 2 when it could not look.
+
+${optionTable(LOCATE_OPTIONS)}
+
 ### When it tries again
 
 \`walship receive\` tries again after every failure that can heal: no connection, a server that is down or starting,
@@ -95,7 +113,7 @@ but for what could spoil the archive: another cluster, or a disk whose fsync fai
 \`walship\` reads a variable for each of these options; the command line wins. A switch is on with \`1\`, \`true\`, \`yes\`
 or \`on\` and off with \`0\`, \`false\`, \`no\` or \`off\`. \`pg_receivewal\` does not read them.
 
-${variableTable(eachOnce([...CONFIG_FILE_OPTIONS, ...VERIFY_OPTIONS]))}
+${variableTable(eachOnce([...CONFIG_FILE_OPTIONS, ...VERIFY_OPTIONS, ...LIST_OPTIONS]))}
 
 Both programs read the variables of libpq: \`PGHOST\`, \`PGPORT\`, \`PGUSER\`, \`PGPASSWORD\`, \`PGPASSFILE\`, \`PGSERVICE\`,
 \`PGSSLMODE\`, \`PGOPTIONS\`, \`PGCONNECT_TIMEOUT\`, \`PGAPPNAME\` and the others. \`PGDATABASE\` has no effect, because a replication

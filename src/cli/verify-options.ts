@@ -77,22 +77,35 @@ export function verifySettings(
 ): VerifySettings {
   if (operands.length > 0) throw tooMany(operands[0]!)
   const values = { ...fromEnvironment, ...given }
-  const isNamed = given.store !== undefined || given.directory !== undefined
-  const { store, directory } = isNamed ? given : fromEnvironment
-  if ((store === undefined) === (directory === undefined))
-    throw new CommandLineError(
-      store === undefined ? 'nothing to check was named' : 'cannot check both --store and --directory',
-      { pointsAtHelp: true, hint: 'name an archive by --store or a directory by --directory' },
-    )
   return {
-    source:
-      directory === undefined
-        ? { kind: 'archive', url: String(store), values, environment: { ...environment } }
-        : { kind: 'directory', path: String(directory) },
+    source: wantedSource(given, fromEnvironment, environment),
     start: startChoice(values),
     jobs: jobCount(values.jobs),
     json: values.json === true,
   }
+}
+
+/**
+ * Where the WAL is that a command is about.
+ *
+ * @throws CommandLineError unless exactly one place is named
+ */
+export function wantedSource(
+  given: OptionValues,
+  fromEnvironment: OptionValues,
+  environment: Readonly<Record<string, string | undefined>>,
+): WalSourceSpec {
+  const values = { ...fromEnvironment, ...given }
+  const isNamed = given.store !== undefined || given.directory !== undefined
+  const { store, directory } = isNamed ? given : fromEnvironment
+  if ((store === undefined) === (directory === undefined))
+    throw new CommandLineError(
+      store === undefined ? 'no place was named' : 'cannot use --store together with --directory',
+      { pointsAtHelp: true, hint: 'name an archive by --store or a directory by --directory' },
+    )
+  return directory === undefined
+    ? { kind: 'archive', url: String(store), values, environment: { ...environment } }
+    : { kind: 'directory', path: String(directory) }
 }
 
 function startChoice(values: OptionValues): StartChoice | undefined {

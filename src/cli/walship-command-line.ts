@@ -5,6 +5,7 @@ import { configValues, readConfigFile } from './config-file.js'
 import { CONFIG_FILE_OPTIONS } from './config-options.js'
 import { environmentValues, type OptionValues } from './environment-values.js'
 import type { MonitorCommand } from './monitor-run.js'
+import { type ListSettings, type LocateSettings, listSettings, locateSettings } from './inspect-options.js'
 import { checkCombination, checkValue } from './option-checks.js'
 import type { ProgramHost } from './program-host.js'
 import type { WalshipOption } from './receive-options.js'
@@ -31,6 +32,8 @@ export type WalshipCommand =
   | { readonly kind: 'slot'; readonly values: ReceiveOptionValues }
   | MonitorCommand
   | { readonly kind: 'verify'; readonly settings: VerifySettings }
+  | { readonly kind: 'list'; readonly settings: ListSettings }
+  | { readonly kind: 'locate'; readonly settings: LocateSettings }
   /** Help or version, to be printed. */
   | { readonly kind: 'text'; readonly text: string }
 
@@ -63,6 +66,10 @@ export async function readWalshipCommandLine(
   const fromEnvironment = environmentValues(command.options, host.environment)
   if (command.words === 'verify')
     return { kind: 'verify', settings: verifySettings(given, fromEnvironment, operands, host.environment) }
+  if (command.words === 'list')
+    return { kind: 'list', settings: listSettings(given, fromEnvironment, operands, host.environment) }
+  if (command.words === 'locate')
+    return { kind: 'locate', settings: locateSettings(given, fromEnvironment, operands, host.environment) }
   checkValues(fromEnvironment, command.options)
   checkValues(given)
   const path = given.config ?? fromEnvironment.config

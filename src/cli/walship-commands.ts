@@ -1,5 +1,6 @@
 import { FETCH_OPTIONS } from './fetch-options.js'
 import { MONITOR_OPTIONS } from './monitor-options.js'
+import { LIST_OPTIONS, LOCATE_OPTIONS } from './inspect-options.js'
 import type { WalshipOption } from './receive-options.js'
 import { VERIFY_OPTIONS } from './verify-options.js'
 import { RECEIVE_COMMAND_OPTIONS, SLOT_CREATE_OPTIONS, SLOT_DROP_OPTIONS } from './walship-options.js'
@@ -35,6 +36,16 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'verify',
     description: 'check the WAL in an archive or a directory: nothing missing, nothing damaged',
     options: VERIFY_OPTIONS,
+  },
+  {
+    words: 'list',
+    description: 'list the WAL in an archive or a directory: timelines, ranges, times, gaps',
+    options: LIST_OPTIONS,
+  },
+  {
+    words: 'locate',
+    description: 'find a moment in WAL, and print how to recover to it',
+    options: LOCATE_OPTIONS,
   },
   // Only for help: a restore_command is dispatched before any of this is loaded, see bin/walship.
   {

@@ -25,6 +25,10 @@ export async function runWalship(host: ProgramHost): Promise<number> {
         return await (await import('./monitor-run.js')).monitor(command, host, programName, logger)
       case 'verify':
         return await (await import('./walship-verify.js')).verify(command.settings, host, logger)
+      case 'list':
+        return await (await import('./walship-inspect.js')).list(command.settings, host, logger)
+      case 'locate':
+        return await (await import('./walship-inspect.js')).find(command.settings, host, logger)
       case 'slot':
         return await (await import('./slot-action.js')).runSlotAction(
           command.values,

@@ -29,17 +29,26 @@ export class LiveArchive {
 
   /** A new empty archive for a server's cluster, removed when the test is over. */
   static async for(server: PostgresServer): Promise<LiveArchive> {
+    const archive = await LiveArchive.forServer(server)
+    onTestFinished(() => archive.remove())
+    return archive
+  }
+
+  /** The same for several tests: remove it after them. */
+  static async forServer(server: PostgresServer): Promise<LiveArchive> {
     const folder = await mkdtemp(join(tmpdir(), 'walship-archive-'))
-    onTestFinished(() => rm(folder, { recursive: true, force: true }))
     await giveTo(unprivilegedUser(), folder)
     const systemIdentifier = await server.value('SELECT system_identifier FROM pg_control_system()')
     const store = await openStore(`file://${folder}`, {})
-    onTestFinished(() => store.close())
     const identity = { systemIdentifier, segmentSize: SEGMENT_SIZE, layoutVersion: 1 } as const
     // A new archive writes its identity: by its owner.
     const compression = DEFAULT_STORE_COMPRESSION
     const open = () => WalArchive.open(store, { compression, identity })
     return new LiveArchive(folder, await asServerUser(open))
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.folder, { recursive: true, force: true })
   }
 
   get url(): string {

@@ -1,0 +1,12 @@
+export type { KeptFile, KeptInventory, KeptWal } from './kept-wal.js'
+export {
+  type ListedSegment,
+  type ListedTimeline,
+  listWal,
+  type RecoveryWindow,
+  type SegmentRange,
+  type TimeCovered,
+  type WalList,
+} from './list-wal.js'
+export { isRewrite, type Located, type LocateQuery, locate, type RecoveryTarget } from './locate.js'
+export type { EndedTransaction, RelationWork } from './transactions.js'
