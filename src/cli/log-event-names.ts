@@ -15,6 +15,7 @@ export const LOG_EVENTS = {
   paused: 'too little free space (`freeBytes`): nothing is read until there is more',
   resumed: 'there is room again, and reading goes on',
   segment_archived: 'the archive has `segment`; `lsn` is its end, `outcome` is `stored` or `already-there`',
+  index_skipped: 'no index of the segment `name` was stored; nothing depends on it (level debug)',
   history_archived: 'the archive has the history `file`',
   partial_archived: 'the last segment of a timeline that was left is archived as `file`, up to `lsn`',
   tail_archived: 'the archive has the open segment up to `lsn` (level debug)',

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import { Archiver } from '../archive/index.js'
 import { backoffDelayMs, sleep, WalshipError } from '../base/index.js'
 import { DEFAULT_STORE_COMPRESSION, parseStoreCompression } from '../codec/index.js'
+import { ArchiveIndexer } from '../inspect/index.js'
 import {
   type AckPolicy,
   type ArchiveDoor,
@@ -52,6 +53,7 @@ export class Shipping implements ArchiveDoor {
   #store: ObjectStore | null = null
   #archive: WalArchive | null = null
   #archiver: Archiver | null = null
+  #indexer: ArchiveIndexer | null = null
   #running: Promise<void> | null = null
   #opening: Promise<void> | null = null
   #archived: ArchivedMark | null = null
@@ -134,6 +136,7 @@ export class Shipping implements ArchiveDoor {
     this.#stop.abort()
     await this.#opening
     await this.#running?.catch(() => {})
+    await this.#indexer?.close()
     await this.#store?.close()
   }
 
@@ -148,10 +151,21 @@ export class Shipping implements ArchiveDoor {
     const archive = await WalArchive.open(this.#store, { compression, identity, signal })
     this.#archive = archive
     if (late) await checkBehindArchive(this, directory, identity.segmentSize, signal)
+    const { segmentSize } = identity
+    this.#indexer = new ArchiveIndexer({
+      directory,
+      segmentSize,
+      archive,
+      onSkipped: (name, reason) =>
+        log.debug(
+          { event: named('index_skipped'), name, reason },
+          `no index of ${name} was stored: ${reason}`,
+        ),
+    })
     this.#archiver = new Archiver({
       directory,
       archive,
-      segmentSize: identity.segmentSize,
+      segmentSize,
       uploads: settings.uploads,
       tailIntervalMs: settings.tailIntervalMs,
       ack: settings.ack,
@@ -167,7 +181,9 @@ export class Shipping implements ArchiveDoor {
       },
       onEvent: (event) => {
         logArchiveEvent(log, event)
-        if (event.kind === 'segment-archived') this.#warnOfWeakStore()
+        if (event.kind !== 'segment-archived') return
+        this.#indexer?.archived(event.name)
+        this.#warnOfWeakStore()
       },
     })
     this.#running = this.#archiver

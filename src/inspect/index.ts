@@ -1,3 +1,4 @@
+export { ArchiveIndexer, type ArchiveIndexerOptions } from './archive-indexer.js'
 export type { KeptFile, KeptInventory, KeptWal } from './kept-wal.js'
 export {
   type ListedSegment,
