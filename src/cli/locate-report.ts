@@ -20,17 +20,20 @@ export function locatedText(located: Located): string {
     const wanted = query.kind === 'drop' ? query.number : null
     lines.push(...transactionLines(transaction, wanted).map((text) => `# ${text}`))
   }
-  if (query.kind === 'around')
-    lines.push('#', '# to stop before one of them: walship locate --xid XID', '# nothing is chosen by this')
+  if (query.kind === 'around') lines.push('#', '# to stop before one of them: walship locate --xid XID')
   targets.forEach((target, number) => {
     lines.push('', ...targetLines(target, number > 0))
     if (number > 0) return
-    if (lastKept !== null) lines.push(`# last commit that is kept: ${shortText(lastKept)}`)
+    lines.push(
+      lastKept === null
+        ? '# no earlier commit is in this WAL: the base backup must be older than all of it'
+        : `# last commit that is kept: ${shortText(lastKept)}`,
+    )
     if (firstLost !== null) lines.push(`# first commit that is not: ${shortText(firstLost)}`)
   })
   if (unusable.size > 0) lines.push('')
   for (const [name, reason] of unusable) lines.push(`# not searched: ${name}: ${reason}`)
-  lines.push('', `# read ${effort.indexes} indexes and ${effort.segments} segments`)
+  lines.push('', `# read: indexes ${effort.indexes}, segments ${effort.segments}`)
   return `${lines.join('\n')}\n`
 }
 
@@ -59,7 +62,7 @@ function transactionLines(transaction: EndedTransaction, wanted: number | null):
     const counts = Object.entries(operations).map(([operation, count]) => `${operation} ${count}`)
     lines.push(`    ${file}: ${counts.join(', ')}`)
   }
-  if (catalogs.length > 0) lines.push(`    ${catalogs.length} catalogs`)
+  if (catalogs.length > 0) lines.push(`    files of catalogs: ${catalogs.length}`)
   if (droppedFiles.length > 0) lines.push(`    dropped files: ${droppedFiles.join(', ')}`)
   if (droppedRelations.length > 0) lines.push(`    dropped relations: OID ${droppedRelations.join(', ')}`)
   if (truncatedRelations.length > 0) lines.push(`    truncated: OID ${truncatedRelations.join(', ')}`)

@@ -171,15 +171,13 @@ async function rangeOf(
   }
 }
 
+/** A segment of a server's pg_wal, and parts of one, end where the last record does. */
 async function endOf(line: LineFacts, number: number, segmentSize: number): Promise<Lsn> {
-  const file = line.files[number]!
-  const end = segmentStart(file.segment + 1n, segmentSize)
-  if (file.kind === 'segment') return end
-  let last: Lsn = segmentStart(file.segment, segmentSize)
-  await line.scan(number, number, ({ endLsn }) => {
-    last = endLsn
-  })
-  return last
+  const { kind, segment } = line.files[number]!
+  const index = await line.index(number)
+  const end = segmentStart(segment + 1n, segmentSize)
+  if (kind === 'segment' && (index === null || index.unfinished !== null)) return end
+  return index?.endLsn ?? (kind === 'segment' ? end : segmentStart(segment, segmentSize))
 }
 
 function gapsOf({ timeline, files }: Timeline, { gaps, segmentSize }: KeptInventory): TimelineGap[] {

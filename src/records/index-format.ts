@@ -22,6 +22,7 @@ export function formatSegmentIndex(index: SegmentIndex, { segment, sha256 }: Ind
     ...index,
     firstLsn: nullOr(index.firstLsn, formatLsn),
     lastLsn: nullOr(index.lastLsn, formatLsn),
+    endLsn: nullOr(index.endLsn, formatLsn),
     firstCommitTime: nullOr(index.firstCommitTime, formatPgTime),
     lastCommitTime: nullOr(index.lastCommitTime, formatPgTime),
     restorePoints: restorePoints.map(({ name, lsn, time }) => {
@@ -50,6 +51,7 @@ export function parseSegmentIndex(content: Buffer, of: IndexedSegment): SegmentI
       ...fields,
       firstLsn: nullOr(fields.firstLsn, parseLsn),
       lastLsn: nullOr(fields.lastLsn, parseLsn),
+      endLsn: nullOr(fields.endLsn, parseLsn),
       firstCommitTime: nullOr(fields.firstCommitTime, timeFrom),
       lastCommitTime: nullOr(fields.lastCommitTime, timeFrom),
       restorePoints: fields.restorePoints.map((point: Record<string, string>) => {

@@ -23,6 +23,8 @@ export interface SegmentIndex {
   readonly firstLsn: Lsn | null
   /** Where the last whole record begins. */
   readonly lastLsn: Lsn | null
+  /** Where it ends: the segment's end after a segment switch. */
+  readonly endLsn: Lsn | null
   readonly records: number
   readonly commits: number
   /** The earliest and the latest, in microseconds since 2000-01-01 UTC; null without commits. */
@@ -61,6 +63,7 @@ export class SegmentIndexer {
   #rest: CutRecord | null | undefined
   #firstLsn: Lsn | null = null
   #lastLsn: Lsn | null = null
+  #endLsn: Lsn | null = null
   #records = 0
   #commits = 0
   #firstCommitTime: bigint | null = null
@@ -104,6 +107,7 @@ export class SegmentIndexer {
       magic: this.#reader.magic,
       firstLsn: this.#firstLsn ?? unfinishedLsn,
       lastLsn: this.#lastLsn,
+      endLsn: this.#endLsn,
       records: this.#records,
       commits: this.#commits,
       firstCommitTime: this.#firstCommitTime,
@@ -127,6 +131,7 @@ export class SegmentIndexer {
     this.#records++
     this.#firstLsn ??= record.lsn
     this.#lastLsn = record.lsn
+    this.#endLsn = record.endLsn
     if (record.xid !== 0) this.#takeXid(record.xid)
     for (const { image } of record.blocks) if (image !== null) this.#fullPageImages++
     for (const number of droppedNumbers(record)) this.#dropped.add(number)

@@ -34,6 +34,7 @@ let countAtTruncate = 0
 let truncated = 0
 let countAtPoint = 0
 const rowsOnSecond: Row[] = []
+let endOnSecond: Lsn
 
 async function commitRow(server: PostgresServer, into: Row[] = rows): Promise<void> {
   const client = await server.connect()
@@ -107,7 +108,7 @@ beforeAll(async () => {
   await standby.promote()
   for (let i = 0; i < 3; i++) await commitRow(standby, rowsOnSecond)
   await standby.query('CHECKPOINT')
-  await archive.ship(standby)
+  endOnSecond = await archive.ship(standby)
   await standby[Symbol.asyncDispose]()
   await putIndexes(archive.archive, SEGMENT_SIZE)
 }, 300_000)
@@ -258,6 +259,7 @@ describe.skipIf(!programCanRun)('what is looked for', () => {
     expect(first!.ranges[0]!.lastCommitTime).toBeLessThanOrEqual(rows.at(-1)!.after)
     expect(list.windows).toHaveLength(1)
     expect(list.windows[0]).toMatchObject({ timeline: 2, from: first!.ranges[0]!.from })
+    expect(list.windows[0]!.to).toBe(endOnSecond)
     expect(list.windows[0]!.lastCommitTime).toBe(second!.ranges[0]!.lastCommitTime)
     expect(list.segments!.every(({ index }) => index !== null)).toBe(true)
     const start: Lsn = segmentStart(list.segments![0]!.file.segment, SEGMENT_SIZE)

@@ -53,7 +53,7 @@ it(`a PostgreSQL ${MAJOR} server's WAL is indexed as it is archived, listed, and
     /^recovery_target_lsn = '[0-9A-F]+\/[0-9A-F]+'\nrecovery_target_inclusive = on\nrecovery_target_timeline = '1'$/m,
   )
   // One segment for the point itself, one for the commits on both sides, and what is open.
-  expect(located).toMatch(/^# read [4-9] indexes and [1-4] segments$/m)
+  expect(located).toMatch(/^# read: indexes [4-9], segments [1-4]$/m)
   const inDirectory = JSON.parse(
     await run('locate', '-D', server.walDirectory, '--restore-point', 'point 2', '--json'),
   )

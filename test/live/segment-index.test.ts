@@ -66,6 +66,7 @@ describe.each(SIZES_MB)(`indexes of PostgreSQL ${MAJOR} segments of %d MB`, (siz
       expect(index.firstCommitTime).toBe(times[0] ?? null)
       expect(index.lastCommitTime).toBe(times.at(-1) ?? null)
       expect(index.lastLsn).toBe(inside.at(-1)?.lsn ?? null)
+      expect(index.endLsn).toBe(inside.at(-1)?.endLsn ?? null)
       expect(index.fullPageImages).toBe(
         inside.reduce((sum, { blocks }) => sum + blocks.filter(({ image }) => image !== null).length, 0),
       )
