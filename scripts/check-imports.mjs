@@ -34,13 +34,11 @@ const STOREYS = {
   backup: 4,
   cli: 5,
 }
-/** Rooms of pure facts. */
-const PURE = new Set(['wal', 'codec', 'status', 'records'])
 const DOOR = 'index.ts'
 const TOP_STOREY = 5
 const CLI_ONLY = new Set('env exit exitCode argv stdin stdout stderr on once off kill abort'.split(' '))
 /** Rooms of facts and formats: what they know comes in through calls. */
-const PURE = new Set(['wal', 'codec', 'status', 'monitor', 'pgoutput'])
+const PURE = new Set(['wal', 'codec', 'status', 'records', 'monitor', 'pgoutput'])
 const OUTSIDE_WORLD = /^node:(fs|net|tls|https?|http2|dgram|dns|child_process)(\/|$)/
 
 const project = resolve(process.argv[2] ?? fileURLToPath(new URL('..', import.meta.url)))

@@ -113,7 +113,7 @@ but for what could spoil the archive: another cluster, or a disk whose fsync fai
 \`walship\` reads a variable for each of these options; the command line wins. A switch is on with \`1\`, \`true\`, \`yes\`
 or \`on\` and off with \`0\`, \`false\`, \`no\` or \`off\`. \`pg_receivewal\` does not read them.
 
-${variableTable(eachOnce([...CONFIG_FILE_OPTIONS, ...VERIFY_OPTIONS, ...LIST_OPTIONS]))}
+${variableTable(CONFIG_FILE_OPTIONS)}
 
 Both programs read the variables of libpq: \`PGHOST\`, \`PGPORT\`, \`PGUSER\`, \`PGPASSWORD\`, \`PGPASSFILE\`, \`PGSERVICE\`,
 \`PGSSLMODE\`, \`PGOPTIONS\`, \`PGCONNECT_TIMEOUT\`, \`PGAPPNAME\` and the others. \`PGDATABASE\` has no effect, because a replication

@@ -6,8 +6,6 @@
 export { type Backoff, WalshipError, type WalshipErrorOptions } from './base/index.js'
 export { type CompressionAlgorithm, type CompressionSpec, parseCompression } from './codec/index.js'
 export * from './consume/index.js'
-export { WalshipError, type WalshipErrorOptions } from './base/index.js'
-export { type CompressionSpec, parseCompression } from './codec/index.js'
 export * from './monitor/index.js'
 export * from './pg/index.js'
 export * from './pgoutput/index.js'

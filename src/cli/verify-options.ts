@@ -3,6 +3,7 @@ import type { StartChoice, WalSourceSpec } from '../verify/index.js'
 import { parseLsn } from '../wal/index.js'
 import { CommandLineError } from './command-line-error.js'
 import { tooMany } from './command-line-mistakes.js'
+import { CONFIG_OPTION } from './config-file.js'
 import type { OptionValues } from './environment-values.js'
 import { STORE_COMMAND_OPTIONS } from './fetch-store.js'
 import type { WalshipOption } from './receive-options.js'
@@ -22,6 +23,7 @@ export const VERIFY_OPTIONS: readonly WalshipOption[] = [
     details:
       'What a receiver writes to, or the pg_wal of a server. On the command line it wins over a variable for --store.',
   },
+  CONFIG_OPTION,
   {
     name: 'from',
     argument: 'LSN',

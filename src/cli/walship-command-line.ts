@@ -1,15 +1,14 @@
 import yargs from 'yargs'
 import { CommandLineError } from './command-line-error.js'
 import { noSuchCommand, tooMany, unknownOption } from './command-line-mistakes.js'
-import { configValues, readConfigFile } from './config-file.js'
-import { CONFIG_FILE_OPTIONS } from './config-options.js'
 import { environmentValues, type OptionValues } from './environment-values.js'
-import type { MonitorCommand } from './monitor-run.js'
 import { type ListSettings, type LocateSettings, listSettings, locateSettings } from './inspect-options.js'
-import { checkCombination, checkValue } from './option-checks.js'
+import type { MonitorCommand } from './monitor-run.js'
+import { checkCombination } from './option-checks.js'
+import { optionLayers } from './option-layers.js'
 import type { ProgramHost } from './program-host.js'
 import type { WalshipOption } from './receive-options.js'
-import { RECEIVE_OPTIONS, type ReceiveOptionName, type ReceiveOptionValues } from './receive-options.js'
+import { RECEIVE_OPTIONS, type ReceiveOptionValues } from './receive-options.js'
 import { type ShippingSettings, shippingSettings } from './shipping-options.js'
 import { type VerifySettings, verifySettings } from './verify-options.js'
 import { walshipVersion } from './version.js'
@@ -64,23 +63,23 @@ export async function readWalshipCommandLine(
   if (unknown !== undefined) throw unknownOption(unknown, command.options)
 
   const fromEnvironment = environmentValues(command.options, host.environment)
-  if (command.words === 'verify')
-    return { kind: 'verify', settings: verifySettings(given, fromEnvironment, operands, host.environment) }
-  if (command.words === 'list')
-    return { kind: 'list', settings: listSettings(given, fromEnvironment, operands, host.environment) }
-  if (command.words === 'locate')
-    return { kind: 'locate', settings: locateSettings(given, fromEnvironment, operands, host.environment) }
-  checkValues(fromEnvironment, command.options)
-  checkValues(given)
-  const path = given.config ?? fromEnvironment.config
-  const file = readConfigFile(typeof path === 'string' ? path : undefined, '.')
-  const fromFile = file === null ? {} : await configValues(file, CONFIG_FILE_OPTIONS, command.options)
-  if (file !== null) checkFileValues(fromFile, file.path)
-  const values = layered(fromFile, fromEnvironment, given)
-  if (command.words === 'receive') return receiveCommand(values, operands)
-  return command.words === 'status' || command.words === 'slot list'
-    ? monitorCommand(command.words === 'status' ? 'status' : 'slots', values, operands)
-    : slotCommand(command.words === 'slot create' ? 'create-slot' : 'drop-slot', values, operands)
+  const { beneath, all } = await optionLayers(given, fromEnvironment, command.options)
+  switch (command.words) {
+    case 'receive':
+      return receiveCommand(all, operands)
+    case 'verify':
+      return { kind: 'verify', settings: verifySettings(given, beneath, operands, host.environment) }
+    case 'list':
+      return { kind: 'list', settings: listSettings(given, beneath, operands, host.environment) }
+    case 'locate':
+      return { kind: 'locate', settings: locateSettings(given, beneath, operands, host.environment) }
+    case 'status':
+      return monitorCommand('status', all, operands)
+    case 'slot list':
+      return monitorCommand('slots', all, operands)
+    default:
+      return slotCommand(command.words === 'slot create' ? 'create-slot' : 'drop-slot', all, operands)
+  }
 }
 
 interface Parsed {
@@ -209,41 +208,6 @@ function checked(values: OptionValues): ReceiveOptionValues {
   const checkedValues: ReceiveOptionValues = values
   checkCombination(checkedValues)
   return checkedValues
-}
-
-/** @param variables given when the values come from the environment, so that a mistake there can be found */
-function checkValues(values: OptionValues, variables: readonly WalshipOption[] = []): void {
-  for (const [name, value] of Object.entries(values)) {
-    if (typeof value !== 'string') continue
-    try {
-      checkValue(name as ReceiveOptionName, value)
-    } catch (error) {
-      const variable = variables.find((option) => option.name === name)?.variable
-      if (variable === undefined) throw error
-      const hint = `the value comes from the environment variable ${variable}`
-      throw new CommandLineError((error as Error).message, { pointsAtHelp: false, hint, cause: error })
-    }
-  }
-}
-
-function checkFileValues(values: OptionValues, path: string): void {
-  try {
-    checkValues(values)
-  } catch (error) {
-    const hint = `the value comes from the configuration file "${path}"`
-    throw new CommandLineError((error as Error).message, { pointsAtHelp: false, hint, cause: error })
-  }
-}
-
-/** Later layers win, also where two options exclude each other. */
-function layered(...layers: readonly OptionValues[]): OptionValues {
-  const values: OptionValues = {}
-  for (const layer of layers) {
-    if (layer.password) delete values['no-password']
-    if (layer['no-password']) delete values.password
-    Object.assign(values, layer)
-  }
-  return values
 }
 
 function choice(name: string, values: OptionValues): string | undefined {

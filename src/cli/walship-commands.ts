@@ -1,6 +1,6 @@
 import { FETCH_OPTIONS } from './fetch-options.js'
-import { MONITOR_OPTIONS } from './monitor-options.js'
 import { LIST_OPTIONS, LOCATE_OPTIONS } from './inspect-options.js'
+import { MONITOR_OPTIONS } from './monitor-options.js'
 import type { WalshipOption } from './receive-options.js'
 import { VERIFY_OPTIONS } from './verify-options.js'
 import { RECEIVE_COMMAND_OPTIONS, SLOT_CREATE_OPTIONS, SLOT_DROP_OPTIONS } from './walship-options.js'
