@@ -1,7 +1,7 @@
 import type { CommandOptions } from './command-options.js'
 import type { ConnectOptions } from './connect-options.js'
 import { Cursor } from './cursor.js'
-import { PgError, type ServerFields } from './errors.js'
+import { PgError, ProtocolError, type ServerFields } from './errors.js'
 import { terminateFrame } from './frontend.js'
 import { openSession } from './open-session.js'
 import type { Session } from './session.js'
@@ -133,6 +133,8 @@ export class Connection implements AsyncDisposable {
       } catch (error) {
         // A slot that is being made waits for old transactions, and does not notice that its client is gone.
         if (options.signal?.aborted) this.cancel().catch(() => {})
+        // An answer that is not understood is not read to its end: what follows would be taken for the next one.
+        if (error instanceof ProtocolError) this.session.transport.destroy()
         throw error
       }
     })

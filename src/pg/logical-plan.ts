@@ -9,9 +9,9 @@ import {
 } from './open-stream.js'
 import { type PluginOptionValue, quoteLiteral } from './quote.js'
 import { startLogicalCommand } from './replication-commands.js'
-import type { ReplicationConnection } from './replication-connection.js'
 import type { MessageText } from './replication-message.js'
 import { textDecoding } from './text-decoding.js'
+import type { WalsenderConnection } from './walsender-connection.js'
 
 export interface StartLogicalOptions extends StreamOptions {
   readonly slotName: string
@@ -34,7 +34,7 @@ export interface StartLogicalOptions extends StreamOptions {
 
 /** @throws UsageError for what cannot be sent */
 export async function logicalPlan(
-  connection: ReplicationConnection,
+  connection: WalsenderConnection,
   options: StartLogicalOptions,
 ): Promise<StreamPlan> {
   if (!options.slotName) throw new UsageError('slot name is required for logical replication')
@@ -51,7 +51,7 @@ export async function logicalPlan(
 }
 
 async function messageText(
-  connection: ReplicationConnection,
+  connection: WalsenderConnection,
   { decode, slotName, signal }: StartLogicalOptions,
 ): Promise<MessageText> {
   const encoding = typeof decode === 'string' ? decode : await pluginEncoding(connection, slotName, signal)
@@ -62,7 +62,7 @@ async function messageText(
 
 /** pgoutput converts to the client's encoding; the other plugins write what the database holds. */
 async function pluginEncoding(
-  connection: ReplicationConnection,
+  connection: WalsenderConnection,
   slotName: string,
   signal: AbortSignal | undefined,
 ): Promise<string> {

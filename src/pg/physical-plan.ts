@@ -8,8 +8,8 @@ import {
   statusIntervalMs,
 } from './open-stream.js'
 import { parseSegmentSize, startPhysicalCommand } from './replication-commands.js'
-import type { ReplicationConnection } from './replication-connection.js'
 import type { FeedbackOptions } from './stream-contract.js'
+import type { WalsenderConnection } from './walsender-connection.js'
 
 export interface StartPhysicalOptions extends StreamOptions {
   readonly slotName?: string
@@ -29,7 +29,7 @@ export interface StartPhysicalOptions extends StreamOptions {
  * @throws UsageError for what cannot be sent; ServerError when the server cannot say where to start
  */
 export async function physicalPlan(
-  connection: ReplicationConnection,
+  connection: WalsenderConnection,
   options: StartPhysicalOptions,
 ): Promise<StreamPlan> {
   const { signal, slotName } = options
@@ -47,7 +47,7 @@ export async function physicalPlan(
 }
 
 async function resolveStart(
-  connection: ReplicationConnection,
+  connection: WalsenderConnection,
   options: StartPhysicalOptions,
 ): Promise<{ startLsn: Lsn; timeline: number | undefined }> {
   const { signal, slotName } = options

@@ -1,30 +1,16 @@
 import { type Lsn, type LsnLike, parseLsn } from '../wal/index.js'
-import type { CommandOptions } from './command-options.js'
-import { Connection } from './connection.js'
 import type { RunCommand } from './cursor.js'
 import { UsageError } from './errors.js'
 import { expertPlan, type StartExpertOptions } from './expert-plan.js'
 import type { MessageQueue } from './message-queue.js'
 import { openStream, type StreamOptions, type StreamPlan, statusIntervalMs } from './open-stream.js'
-import {
-  type CreatedSlot,
-  type PhysicalSlot,
-  parseIdentifySystem,
-  parseReadReplicationSlot,
-  parseTimelineHistory,
-  readReplicationSlotCommand,
-  type SystemIdentity,
-  type TimelineHistory,
-  timelineHistoryCommand,
-} from './replication-commands.js'
 import type { MessageCursor, ReplicationMessage } from './replication-message.js'
 import type { ReplicationStream } from './replication-stream.js'
-import type { ReplicationType } from './replication-type.js'
-import { refuseWhileStreaming, singleRow } from './simple-query.js'
-import type { CreateSlotOptions } from './slot-commands.js'
-import { createSlot, type DropSlotOptions, dropSlot } from './slots.js'
+import { refuseWhileStreaming } from './simple-query.js'
+import { type DropSlotOptions, dropSlot } from './slots.js'
 import type { EndOfStream, FeedbackOptions, StreamOutcome } from './stream-contract.js'
 import { streamToSink, type WalSink } from './wal-sink.js'
+import { WalsenderConnection } from './walsender-connection.js'
 
 export interface ReadOptions {
   /** Give up with null after this long, in milliseconds. Default: the status interval. */
@@ -69,8 +55,7 @@ export type StartResult =
  */
 export abstract class ReplicationConnection<
   Payload extends Buffer | string = Buffer | string,
-> extends Connection {
-  abstract readonly replicationType: ReplicationType
+> extends WalsenderConnection {
   protected stream: ReplicationStream | null = null
   protected queue: MessageQueue | null = null
   #statusIntervalMs = DEFAULT_STATUS_INTERVAL_MS
@@ -79,44 +64,6 @@ export abstract class ReplicationConnection<
 
   get streaming(): boolean {
     return this.stream !== null && this.stream.outcome === null
-  }
-
-  /** IDENTIFY_SYSTEM. */
-  async identifySystem(options?: CommandOptions): Promise<SystemIdentity> {
-    return parseIdentifySystem(await this.command('IDENTIFY_SYSTEM', options))
-  }
-
-  /** SHOW: the value as text, with its unit. The only way to read settings on a physical connection. */
-  async show(name: string, options?: CommandOptions): Promise<string> {
-    if (!/^[A-Za-z_][A-Za-z0-9_.]*$/.test(name))
-      throw new UsageError(`invalid setting name ${JSON.stringify(name)}`)
-    return (
-      singleRow(await this.command(`SHOW ${name}`, options), 1, `could not read setting "${name}"`)[0] ?? ''
-    )
-  }
-
-  /**
-   * READ_REPLICATION_SLOT (version 15 and later).
-   *
-   * @returns null when there is no such slot
-   */
-  async readReplicationSlot(name: string, options?: CommandOptions): Promise<PhysicalSlot | null> {
-    return parseReadReplicationSlot(await this.command(readReplicationSlotCommand(name), options))
-  }
-
-  /** TIMELINE_HISTORY: the server's history file of a timeline above 1, byte for byte. */
-  async timelineHistory(timeline: number, options?: CommandOptions): Promise<TimelineHistory> {
-    return parseTimelineHistory(await this.command(timelineHistoryCommand(timeline), options))
-  }
-
-  /**
-   * CREATE_REPLICATION_SLOT, by default of the connection's own type.
-   *
-   * @throws UsageError for options that do not go together, or that the server's version lacks
-   * @throws ServerError when it refuses: the name is taken (42710), no slot is free (53400), ...
-   */
-  createReplicationSlot(name: string, options: CreateSlotOptions = {}): Promise<CreatedSlot> {
-    return createSlot((sql, rest) => this.command(sql, rest), this, name, options)
   }
 
   /**

@@ -292,6 +292,8 @@ describe(`a consumer of PostgreSQL ${MAJOR}`, () => {
     await standby.restart()
     run = new Run(eitherOf(primary, standby), {
       createSlot: { outputPlugin: 'test_decoding', failover: true, snapshot: 'nothing' },
+      // The standby can keep the slot once it has moved beyond the standby's own beginning.
+      stream: { slotName: 'consumer', statusInterval: 1 },
     })
     await run.streaming()
     await insert(primary, 'a')

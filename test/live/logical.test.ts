@@ -8,6 +8,7 @@ import {
   formatLsn,
   LogicalReplicationConnection,
   PhysicalReplicationConnection,
+  ProtocolError,
   type ReplicationMessage,
   UsageError,
 } from '../../src/index.js'
@@ -61,6 +62,14 @@ describe(`ordinary connections and PostgreSQL ${MAJOR}`, () => {
     ])
     expect(columns[0]).toEqual({ name: 'b', dataTypeId: 16 })
     expect(rowCount).toBe(1)
+  })
+
+  it('gives a connection up whose answer it cannot read: COPY is not for it', async () => {
+    await using connection = await connect({ dsn: server.dsn })
+    await connection.query('CREATE TABLE copied (n int)')
+    await expect(connection.query('COPY copied FROM STDIN')).rejects.toThrow(ProtocolError)
+    expect(connection.closed).toBe(true)
+    await expect(connection.query('SELECT 1')).rejects.toThrow()
   })
 
   it('runs queries that are sent at the same time one after the other', async () => {
