@@ -10,6 +10,7 @@ export * from './monitor/index.js'
 export * from './pg/index.js'
 export * from './pgoutput/index.js'
 export * from './receive/index.js'
+export type { WalProblem, WalProblemKind } from './records/index.js'
 export {
   dateToPgTime,
   formatLsn,

@@ -3,35 +3,9 @@ import type { WalSourceSpec } from '../verify/index.js'
 import { parseLsn, parsePgTime } from '../wal/index.js'
 import { CommandLineError } from './command-line-error.js'
 import { tooMany } from './command-line-mistakes.js'
-import { CONFIG_OPTION } from './config-file.js'
 import type { OptionValues } from './environment-values.js'
-import { STORE_COMMAND_OPTIONS } from './fetch-store.js'
+import { JSON_OPTION, PLACE_OPTIONS, wantedSource } from './place-options.js'
 import type { WalshipOption } from './receive-options.js'
-import { wantedSource } from './verify-options.js'
-
-/** Where to look. */
-const PLACE_OPTIONS: readonly WalshipOption[] = [
-  ...STORE_COMMAND_OPTIONS.map((option) =>
-    option.name === 'store' ? { ...option, details: 'Either this or --directory.' } : option,
-  ),
-  {
-    name: 'directory',
-    short: 'D',
-    argument: 'DIR',
-    section: 'Options',
-    description: 'look at the WAL in this directory',
-    variable: 'WALSHIP_DIRECTORY',
-    details:
-      'What a receiver writes to, or the pg_wal of a server. On the command line it wins over a variable for --store.',
-  },
-  CONFIG_OPTION,
-]
-
-const JSON_OPTION: WalshipOption = {
-  name: 'json',
-  section: 'Options',
-  description: 'print the result as JSON',
-}
 
 /** Options of `walship list`. */
 export const LIST_OPTIONS: readonly WalshipOption[] = [

@@ -3,27 +3,13 @@ import type { StartChoice, WalSourceSpec } from '../verify/index.js'
 import { parseLsn } from '../wal/index.js'
 import { CommandLineError } from './command-line-error.js'
 import { tooMany } from './command-line-mistakes.js'
-import { CONFIG_OPTION } from './config-file.js'
 import type { OptionValues } from './environment-values.js'
-import { STORE_COMMAND_OPTIONS } from './fetch-store.js'
+import { JSON_OPTION, PLACE_OPTIONS, wantedSource } from './place-options.js'
 import type { WalshipOption } from './receive-options.js'
 
 /** Options of `walship verify`. */
 export const VERIFY_OPTIONS: readonly WalshipOption[] = [
-  ...STORE_COMMAND_OPTIONS.map((option) =>
-    option.name === 'store' ? { ...option, details: 'Either this or --directory.' } : option,
-  ),
-  {
-    name: 'directory',
-    short: 'D',
-    argument: 'DIR',
-    section: 'Options',
-    description: 'check the WAL in this directory',
-    variable: 'WALSHIP_DIRECTORY',
-    details:
-      'What a receiver writes to, or the pg_wal of a server. On the command line it wins over a variable for --store.',
-  },
-  CONFIG_OPTION,
+  ...PLACE_OPTIONS,
   {
     name: 'from',
     argument: 'LSN',
@@ -54,7 +40,7 @@ export const VERIFY_OPTIONS: readonly WalshipOption[] = [
     variable: 'WALSHIP_VERIFY_JOBS',
     defaultText: 'one for each processor',
   },
-  { name: 'json', section: 'Options', description: 'print the result as JSON' },
+  JSON_OPTION,
 ]
 
 export interface VerifySettings {
@@ -85,29 +71,6 @@ export function verifySettings(
     jobs: jobCount(values.jobs),
     json: values.json === true,
   }
-}
-
-/**
- * Where the WAL is that a command is about.
- *
- * @throws CommandLineError unless exactly one place is named
- */
-export function wantedSource(
-  given: OptionValues,
-  fromEnvironment: OptionValues,
-  environment: Readonly<Record<string, string | undefined>>,
-): WalSourceSpec {
-  const values = { ...fromEnvironment, ...given }
-  const isNamed = given.store !== undefined || given.directory !== undefined
-  const { store, directory } = isNamed ? given : fromEnvironment
-  if ((store === undefined) === (directory === undefined))
-    throw new CommandLineError(
-      store === undefined ? 'no place was named' : 'cannot use --store together with --directory',
-      { pointsAtHelp: true, hint: 'name an archive by --store or a directory by --directory' },
-    )
-  return directory === undefined
-    ? { kind: 'archive', url: String(store), values, environment: { ...environment } }
-    : { kind: 'directory', path: String(directory) }
 }
 
 function startChoice(values: OptionValues): StartChoice | undefined {

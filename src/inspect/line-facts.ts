@@ -44,6 +44,7 @@ export class LineFacts {
   readonly #indexes: Map<KeptFile, Promise<SegmentIndex | null>>
   readonly #unusable = new Map<string, string>()
   #recent: readonly { readonly file: KeptFile; readonly bytes: Buffer }[] = []
+  #turn: Promise<unknown> = Promise.resolve()
   #indexesRead = 0
   #segmentsRead = 0
 
@@ -133,7 +134,7 @@ export class LineFacts {
   }
 
   async #findIndex(file: KeptFile): Promise<SegmentIndex | null> {
-    const { kept, signal, segmentSize, ancestorsOf } = this.#options
+    const { kept, signal } = this.#options
     if (file.kind === 'segment') {
       // An index that cannot be read is no reason to give up: the segment says the same.
       const stored = await kept.readIndex(file, INDEX_FORMAT, signal).catch((error: unknown) => {
@@ -147,6 +148,11 @@ export class LineFacts {
         return index
       }
     }
+    return this.#inTurn(() => this.#makeIndex(file))
+  }
+
+  async #makeIndex(file: KeptFile): Promise<SegmentIndex | null> {
+    const { segmentSize, ancestorsOf } = this.#options
     const bytes = await this.#read(file)
     if (bytes === null) return null
     const { timeline } = file
@@ -157,6 +163,13 @@ export class LineFacts {
     const index = indexer.finish()
     if (index === null) this.#unusable.set(file.name, 'its WAL is damaged: walship verify says where')
     return index
+  }
+
+  /** One after the other, because each holds a whole segment in memory. */
+  #inTurn<T>(step: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(step)
+    this.#turn = result.catch(() => {})
+    return result
   }
 
   async #read(file: KeptFile): Promise<Buffer | null> {

@@ -50,7 +50,7 @@ describeWithS3(`requests to the store, PostgreSQL ${MAJOR}`, () => {
     const counts: Record<string, number> = {}
     for (const { method, key, query } of bucket.proxy.requests) {
       const place = key === '' ? (query.get('prefix') ?? 'many') : key
-      const kind = `${method} ${/(?:^|\/)(wal|tail|history|gaps)\//.exec(place)?.[1] ?? 'other'}`
+      const kind = `${method} ${/(?:^|\/)(wal|tail|history|gaps|index)\//.exec(place)?.[1] ?? 'other'}`
       counts[kind] = (counts[kind] ?? 0) + 1
     }
     return counts
@@ -62,7 +62,7 @@ describeWithS3(`requests to the store, PostgreSQL ${MAJOR}`, () => {
     expect(counted()).toEqual({})
   })
 
-  it('costs one PUT and one HEAD for each segment without a tail', async () => {
+  it('costs two PUTs, one for its index, and one HEAD for each segment without a tail', async () => {
     const receiver = await started('--tail-interval', '0')
     for (let segment = 0; segment < 5; segment++) {
       await commit()
@@ -70,7 +70,8 @@ describeWithS3(`requests to the store, PostgreSQL ${MAJOR}`, () => {
     }
     await hasLogged(receiver, 'segment_archived', 6)
     const { puts, lists, heads, deletes } = requestsFor(5, 0)
-    expect(counted()).toEqual({ 'PUT wal': puts, 'HEAD wal': heads })
+    await waitFor('the indexes', () => counted()['PUT index'] === 5)
+    expect(counted()).toEqual({ 'PUT wal': puts - 5, 'PUT index': 5, 'HEAD wal': heads })
     expect({ lists, deletes }).toEqual({ lists: 0, deletes: 0 })
   })
 
@@ -82,14 +83,15 @@ describeWithS3(`requests to the store, PostgreSQL ${MAJOR}`, () => {
     await switchSegment(server)
     await waitFor('the tail to go', () => {
       const { 'PUT tail': put, 'DELETE tail': deleted, 'HEAD wal': seen } = counted()
-      return seen === 1 && deleted === put
+      return seen === 1 && deleted === put && counted()['PUT index'] === 1
     })
     const { 'PUT tail': tailPuts = 0, ...others } = counted()
     const parts = tailPuts - 1
     expect(parts).toBeLessThanOrEqual(Math.ceil(elapsedMs / INTERVAL_MS) + 2)
     const { puts, lists, heads, deletes } = requestsFor(1, parts)
-    expect(tailPuts + 1).toBe(puts)
-    expect(others).toEqual({ 'GET tail': lists, 'DELETE tail': deletes, 'PUT wal': 1, 'HEAD wal': heads })
+    expect(tailPuts + 2).toBe(puts)
+    const segment = { 'PUT wal': 1, 'PUT index': 1, 'HEAD wal': heads }
+    expect(others).toEqual({ 'GET tail': lists, 'DELETE tail': deletes, ...segment })
   })
 })
 

@@ -2,6 +2,8 @@
 
 /** So many parts of a tail become one. */
 export const PARTS_PER_MERGE = 32
+/** Itself, and its index. */
+export const PUTS_PER_SEGMENT = 2
 /** When a tail is begun, and when it is removed. */
 export const LISTS_PER_SEGMENT = 2
 
@@ -22,7 +24,7 @@ export function mergesOf(parts: number): number {
 export function requestsFor(segments: number, parts: number): Requests {
   const merges = mergesOf(parts)
   return {
-    puts: segments * (1 + parts + merges),
+    puts: segments * (PUTS_PER_SEGMENT + parts + merges),
     lists: parts === 0 ? 0 : segments * LISTS_PER_SEGMENT,
     heads: segments,
     deletes: segments * (parts + merges),
