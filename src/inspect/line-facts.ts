@@ -22,7 +22,9 @@ export interface LineOptions {
   readonly kept: KeptWal
   readonly files: readonly KeptFile[]
   readonly segmentSize: number
-  readonly ancestorsOf: (timeline: number) => readonly Ancestor[] | null
+  /** The timeline they lead to. */
+  readonly timeline: number
+  readonly ancestors: readonly Ancestor[] | null
   readonly signal: AbortSignal
   /** Of another line of the same place: what that one knows, this one need not read. */
   readonly knownTo?: LineFacts
@@ -104,21 +106,20 @@ export class LineFacts {
    * @param onRecord the record's memory is its own
    */
   async scan(first: number, last: number, onRecord: (record: WalRecord) => void): Promise<void> {
-    const { segmentSize, ancestorsOf } = this.#options
+    const { segmentSize, timeline, ancestors } = this.#options
     const limit = segmentStart(this.files[last]!.segment + 1n, segmentSize)
     let reader: RecordReader | null = null
     let previous: KeptFile | null = null
     for (let number = first; number < this.files.length; number++) {
       const file = this.files[number]!
-      const { timeline, segment } = file
-      const follows = previous?.segment === segment - 1n && previous.timeline === timeline
+      const { segment } = file
+      const follows = previous?.segment === segment - 1n
       // Beyond the last one only for the end of a record that began in it.
       const unfinished = reader?.unfinishedRecordLsn ?? null
       if (number > last && (!follows || unfinished === null || unfinished >= limit)) return
       const bytes = await this.#read(file)
       if (reader === null || !follows) {
-        const options = { segmentSize, timeline, ancestors: ancestorsOf(timeline) }
-        reader = new RecordReader(options, (record) => {
+        reader = new RecordReader({ segmentSize, timeline, ancestors }, (record) => {
           if (record.lsn < limit) onRecord(record)
         })
       }
@@ -152,11 +153,10 @@ export class LineFacts {
   }
 
   async #makeIndex(file: KeptFile): Promise<SegmentIndex | null> {
-    const { segmentSize, ancestorsOf } = this.#options
+    const { segmentSize, timeline, ancestors } = this.#options
     const bytes = await this.#read(file)
     if (bytes === null) return null
-    const { timeline } = file
-    const indexer = new SegmentIndexer({ segmentSize, timeline, ancestors: ancestorsOf(timeline) })
+    const indexer = new SegmentIndexer({ segmentSize, timeline, ancestors })
     const start = segmentStart(file.segment, segmentSize)
     for (let at = 0; at < bytes.length; at += SLICE_BYTES)
       indexer.push(lsnAdd(start, at), bytes.subarray(at, at + SLICE_BYTES))

@@ -79,11 +79,9 @@ export async function listWal(
   const inventory = await kept.inventory(signal)
   const { segmentSize } = inventory
   const timelines = await readTimelines(kept, inventory, signal)
-  const ancestorsOf = (timeline: number) =>
-    timelines.find((each) => each.timeline === timeline)?.ancestors ?? null
-  const lineOf = (files: readonly KeptFile[]) =>
-    new LineFacts({ kept, files, segmentSize, ancestorsOf, signal, knownTo })
-  const knownTo = new LineFacts({ kept, files: [], segmentSize, ancestorsOf, signal })
+  const knownTo = new LineFacts({ kept, files: [], segmentSize, timeline: 1, ancestors: [], signal })
+  const lineOf = ({ timeline, ancestors }: Timeline, files: readonly KeptFile[]) =>
+    new LineFacts({ kept, files, segmentSize, timeline, ancestors, signal, knownTo })
   const unusable = new Map<string, string>()
   const note = (line: LineFacts) => {
     for (const [name, reason] of line.unusable) unusable.set(name, reason)
@@ -91,7 +89,7 @@ export async function listWal(
   const listed: ListedTimeline[] = []
   const segments: ListedSegment[] = []
   for (const timeline of timelines) {
-    const line = lineOf(timeline.files)
+    const line = lineOf(timeline, timeline.files)
     const ranges: SegmentRange[] = []
     for (const [first, last] of runsOf(timeline.files))
       ranges.push(await rangeOf(line, first, last, segmentSize))
@@ -110,7 +108,7 @@ export async function listWal(
   }
   const windows: RecoveryWindow[] = []
   for (const leaf of leaves(timelines)) {
-    const line = lineOf(filesOfLine(timelines, leaf, segmentSize))
+    const line = lineOf(leaf, filesOfLine(timelines, leaf, segmentSize))
     const newest = runsOf(line.files).at(-1)
     if (newest === undefined) continue
     const { from, to, firstCommitTime, lastCommitTime } = await rangeOf(line, ...newest, segmentSize)

@@ -6,7 +6,7 @@ import {
   type WalRecord,
   xidPrecedes,
 } from '../records/index.js'
-import { formatLsn, type Lsn, segmentNumber } from '../wal/index.js'
+import { formatLsn, type Lsn, lsnAdd, segmentNumber } from '../wal/index.js'
 import type { KeptWal } from './kept-wal.js'
 import { LineFacts, type SegmentFacts } from './line-facts.js'
 import { firstCommitAfter, neighbours } from './search-commits.js'
@@ -69,9 +69,8 @@ export async function locate(kept: KeptWal, query: LocateQuery, options: LocateO
   const timelines = await readTimelines(kept, inventory, signal)
   const chosen = chooseTimeline(timelines, options.timeline, kept.name)
   const files = filesOfLine(timelines, chosen, segmentSize)
-  const ancestorsOf = (timeline: number) =>
-    timelines.find((each) => each.timeline === timeline)?.ancestors ?? null
-  const line = new LineFacts({ kept, files, segmentSize, ancestorsOf, signal })
+  const { timeline, ancestors } = chosen
+  const line = new LineFacts({ kept, files, segmentSize, timeline, ancestors, signal })
   const search = new Search(line, segmentSize)
   const answer = await search.find(query)
   if (answer === null) {
@@ -134,7 +133,7 @@ class Search {
     const first = later[0]
     return first === undefined
       ? null
-      : { targets: [this.#target(first.lsn, false, 'every commit up to that time')] }
+      : { targets: [this.#target(first, false, 'every commit up to that time')] }
   }
 
   async #around(time: bigint, windowMicros: bigint): Promise<Answer | null> {
@@ -174,7 +173,7 @@ class Search {
       const transactions = begin === number ? [last] : await this.#ended(begin, number, isOf)
       return {
         transactions: transactions.slice(-1),
-        targets: this.#aroundRecord(last.lsn, 'the transaction'),
+        targets: this.#aroundRecord(last, 'the transaction'),
       }
     }
     return null
@@ -198,7 +197,7 @@ class Search {
     return {
       record: { lsn: begin, manager, xid },
       transactions: transaction === null ? [] : [transaction],
-      targets: this.#aroundRecord(begin, 'the record'),
+      targets: this.#aroundRecord(found, 'the record'),
     }
   }
 
@@ -222,7 +221,7 @@ class Search {
       const time = point?.kind === 'restore-point' ? point.time : 0n
       return {
         restorePoint: { name, lsn: last.lsn, time },
-        targets: [this.#target(last.lsn, true, 'everything up to the restore point')],
+        targets: [this.#target(last, true, 'everything up to the restore point')],
       }
     }
     return null
@@ -254,7 +253,7 @@ class Search {
     const transactions = [...others, drop].sort((a, b) => (a.lsn < b.lsn ? -1 : 1))
     return {
       transactions,
-      targets: [this.#target(drop.lsn, false, `everything before transaction ${drop.xid}`)],
+      targets: [this.#target(drop, false, `everything before transaction ${drop.xid}`)],
     }
   }
 
@@ -283,19 +282,28 @@ class Search {
     return found
   }
 
-  #aroundRecord(lsn: Lsn, what: string): RecoveryTarget[] {
+  #aroundRecord(place: Place, what: string): RecoveryTarget[] {
     return [
-      this.#target(lsn, false, `everything before ${what}`),
-      this.#target(lsn, true, `everything up to and with ${what}`),
+      this.#target(place, false, `everything before ${what}`),
+      this.#target(place, true, `everything up to and with ${what}`),
     ]
   }
 
-  /** On the timeline of the file that holds it: that file is what a server will ask for. */
-  #target(lsn: Lsn, inclusive: boolean, meaning: string): RecoveryTarget {
-    const segment = segmentNumber(lsn, this.#segmentSize)
+  /**
+   * On the timeline of the file that holds the record's end: a server reads a record whole before it stops at it, and
+   * that file is what it then asks for.
+   */
+  #target({ lsn, endLsn }: Place, inclusive: boolean, meaning: string): RecoveryTarget {
+    const segment = segmentNumber(lsnAdd(endLsn, -1), this.#segmentSize)
     const { timeline } = this.#line.files.find((file) => file.segment === segment)!
     return { lsn, inclusive, meaning, timeline }
   }
+}
+
+/** Of a record. */
+interface Place {
+  readonly lsn: Lsn
+  readonly endLsn: Lsn
 }
 
 export function isCommit({ kind }: EndedTransaction): boolean {
