@@ -18,12 +18,12 @@ const STOREYS = {
   base: 1,
   wal: 2,
   codec: 2,
-  status: 2,
   monitor: 3,
   records: 3,
   pg: 3,
   pgoutput: 3,
   segments: 3,
+  status: 3,
   store: 3,
   receive: 4,
   archive: 4,
@@ -110,7 +110,7 @@ function checkPackage(specifier, room, report) {
     if (
       PURE.has(room) &&
       OUTSIDE_WORLD.test(specifier) &&
-      !(room === 'status' && specifier === 'node:http')
+      !(room === 'status' && /^node:https?$/.test(specifier))
     ) {
       report(`${room} knows neither network nor disk, and imports ${specifier}`)
     }

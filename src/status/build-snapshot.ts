@@ -1,0 +1,117 @@
+import { formatLsn, type Lsn } from '../wal/index.js'
+import { describeCoverage } from './coverage.js'
+import type { StatusFacts, Thresholds } from './facts.js'
+import type {
+  ArchiveFacts,
+  Disaster,
+  Position,
+  PositionName,
+  PossibleLoss,
+  StatusSnapshot,
+} from './snapshot.js'
+import { POSITION_NAMES } from './snapshot.js'
+import { judge } from './verdict.js'
+
+/** Makes the one picture of what the parts tell. Pure. */
+export function buildSnapshot(facts: StatusFacts, thresholds: Thresholds): StatusSnapshot {
+  const { stream, now } = facts
+  const positions = Object.fromEntries(
+    POSITION_NAMES.map((name) => [name, positionOf(facts, name)]),
+  ) as Record<PositionName, Position>
+  const withoutVerdict = {
+    formatVersion: 1,
+    source: facts.source,
+    takenAt: now.toISOString(),
+    process: facts.process,
+    stream: {
+      state: stream.state,
+      since: iso(stream.since),
+      timeline: stream.timeline,
+      serverLsn: facts.marks.end === null ? null : formatLsn(facts.marks.end),
+      serverSeenAt: iso(stream.serverSeenAt),
+      systemIdentifier: stream.systemIdentifier,
+      lastError: stream.lastError,
+    },
+    positions,
+    loss: losses(facts),
+    archive: archiveFacts(facts),
+    slot: facts.slot,
+    directory: facts.directory,
+    counters: facts.counters,
+    coverage: facts.coverage === null ? null : describeCoverage(facts.coverage),
+    events: facts.events,
+  } as const
+  return { ...withoutVerdict, verdict: judge(withoutVerdict, thresholds) }
+}
+
+function positionOf(facts: StatusFacts, name: PositionName): Position {
+  const { marks, nowMs } = facts
+  const lsn = facts.positions[name]
+  if (lsn === null) return { lsn: null, lagBytes: null, lagSeconds: null, atLeast: false }
+  const age = marks.ageAt(lsn, nowMs)
+  return {
+    lsn: formatLsn(lsn),
+    lagBytes: marks.end === null ? null : behind(lsn, marks.end),
+    lagSeconds: age?.seconds ?? null,
+    atLeast: age?.atLeast ?? false,
+  }
+}
+
+function behind(lsn: Lsn, end: Lsn): number {
+  return end > lsn ? Number(end - lsn) : 0
+}
+
+/**
+ * What each disaster would cost. The server keeps what it was not told is safe, so the directory alone is the
+ * only copy of what lies between the archive's end and the reported position. Without a slot the server
+ * may remove what it likes, and everything received counts.
+ */
+function losses(facts: StatusFacts): Record<Disaster, PossibleLoss> {
+  const { positions, marks, archive, slot } = facts
+  const end = marks.end
+  const never = unknownLoss('the server was not heard yet')
+  const noStore = unknownLoss('there is no store: the directory is the only copy')
+  const noEnd = unknownLoss('the end of the archive is not known yet')
+  const server =
+    end === null || positions.written === null ? never : lossBetween(facts, positions.written, end)
+  if (archive === null) return { server, directory: noStore, both: noStore }
+  if (positions.archived === null) return { server, directory: noEnd, both: noEnd }
+  const onlyHere = slot.name === null ? positions.received : positions.reported
+  return {
+    server,
+    directory: onlyHere === null ? never : lossBetween(facts, positions.archived, onlyHere),
+    both: end === null ? never : lossBetween(facts, positions.archived, end),
+  }
+}
+
+/** Everything from `safe` on up to `end` is lost. */
+function lossBetween({ marks, nowMs }: StatusFacts, safe: Lsn, end: Lsn): PossibleLoss {
+  if (safe >= end) return { bytes: 0, seconds: 0, atLeast: false, unknown: null }
+  const age = marks.ageAt(safe, nowMs)
+  return {
+    bytes: Number(end - safe),
+    seconds: age?.seconds ?? null,
+    atLeast: age?.atLeast ?? false,
+    unknown: null,
+  }
+}
+
+function unknownLoss(unknown: string): PossibleLoss {
+  return { bytes: null, seconds: null, atLeast: false, unknown }
+}
+
+function archiveFacts({ archive, now }: StatusFacts): ArchiveFacts | null {
+  if (archive === null) return null
+  const { oldestPendingAt, failingSince, lastSuccessAt, ...rest } = archive
+  return {
+    ...rest,
+    failingSince: iso(failingSince),
+    lastSuccessAt: iso(lastSuccessAt),
+    oldestPendingSeconds:
+      oldestPendingAt === null ? null : Math.max(0, now.getTime() - oldestPendingAt.getTime()) / 1000,
+  }
+}
+
+function iso(date: Date | null): string | null {
+  return date === null ? null : date.toISOString()
+}
