@@ -12,6 +12,8 @@ import { LOG_EVENTS } from '../src/cli/log-event-names.js'
 import { MONITOR_OPTIONS } from '../src/cli/monitor-options.js'
 import { RECEIVE_OPTIONS, type WalshipOption } from '../src/cli/receive-options.js'
 import { SHIPPING_OPTIONS } from '../src/cli/shipping-options.js'
+import { STATUS_COMMAND_OPTIONS } from '../src/cli/status-command-options.js'
+import { STATUS_SERVER_OPTIONS } from '../src/cli/status-options.js'
 import { VERIFY_OPTIONS } from '../src/cli/verify-options.js'
 import { LOG_OPTIONS, SLOT_CREATE_OPTIONS, SLOT_DROP_OPTIONS } from '../src/cli/walship-options.js'
 
@@ -56,12 +58,20 @@ ${optionTable(RECEIVE_OPTIONS)}
 
 \`walship receive\` takes all options of \`pg_receivewal\` and these:
 
-${optionTable([...SHIPPING_OPTIONS, CONFIG_OPTION, ...LOG_OPTIONS])}
+${optionTable([...SHIPPING_OPTIONS, CONFIG_OPTION, ...STATUS_SERVER_OPTIONS, ...LOG_OPTIONS])}
 
 \`walship slot create\` takes ${names(SLOT_CREATE_OPTIONS)}; \`walship slot drop\` takes ${names(SLOT_DROP_OPTIONS)}.
 The slot's name is given as \`NAME\` or with \`--slot\`.
 
-### walship status, walship slot list
+### walship status
+
+One screen that says how safe the data is: of a walship that runs with \`--http\`, or of a directory, a store or both, where
+nobody needs to run. Its exit status is 3 when the data is in danger. See [operations.md](operations.md). With a
+connection, or without any of these, it shows a server: its replication slots and replicas, as below.
+
+${optionTable(STATUS_COMMAND_OPTIONS)}
+
+### walship slot list
 
 \`walship slot list\` shows the replication slots of a server, \`walship status\` also the server itself and its replicas. Both
 work on primaries and standbys, from server 10 on, over an ordinary connection; a role that is a member of
@@ -163,6 +173,7 @@ the process list from the moment the program has started.
 | 0 | stopped on request, end position reached, or the slot action done |
 | 1 | failed; for \`pg_receivewal\` this includes mistakes in the command line |
 | 2 | \`walship\` only: a mistake in the command line or in a variable |
+| 3 | \`walship status\` only: the data is in danger |
 
 ## Signals
 

@@ -33,6 +33,11 @@ export const LOG_EVENTS = {
   wal_healed: 'what was suspect came again and was good: it was damaged on the way',
   wal_damaged:
     'the server itself holds damaged WAL at `lsn`, in `segments`; with `--verify=warn` it is kept as it is',
+  http_listening: 'metrics, health and the page of status are at `url`',
+  http_failed: 'they cannot be had, or an answer failed; receiving goes on and the address is tried again',
+  slot_status: '`walStatus` of `slot` has changed: `reserved`, `extended`, `unreserved` or `lost`',
+  slot_unknown: 'the slot cannot be looked at over an ordinary connection; receiving goes on',
+  heartbeat_failing: 'the URL of --heartbeat-url cannot be called. Once per outage',
   warning: 'something is not as it should be, but stops nothing',
   server_notice: 'the server sent a notice',
   attempt_failed:

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { Archiver } from '../archive/index.js'
+import { type ArchiveEvent, Archiver, type ArchiverSnapshot } from '../archive/index.js'
 import { backoffDelayMs, sleep, WalshipError } from '../base/index.js'
 import { DEFAULT_STORE_COMPRESSION, parseStoreCompression } from '../codec/index.js'
 import { ArchiveIndexer } from '../inspect/index.js'
@@ -24,6 +24,7 @@ import { formatLsn, type Lsn, segmentFloor } from '../wal/index.js'
 import { logArchiveEvent } from './archive-log-events.js'
 import { named } from './log-events.js'
 import type { ProgramHost } from './program-host.js'
+import { redactSecrets } from './redact.js'
 import type { ShippingSettings } from './shipping-options.js'
 
 export interface ShippingOptions {
@@ -31,6 +32,7 @@ export interface ShippingOptions {
   readonly directory: string
   readonly host: ProgramHost
   readonly log: Logger
+  onArchiveEvent?(event: ArchiveEvent): void
   /** Ends the program: nothing that is done further can be right. */
   onFatal(error: WalshipError): void
 }
@@ -60,6 +62,8 @@ export class Shipping implements ArchiveDoor {
   #warnedOfStore = false
   /** Segments that the server itself holds damaged: noted with their objects. */
   readonly #damaged = new Map<string, string>()
+  #openError: WalshipError | null = null
+  readonly #recordedGaps: Gap[] = []
   readonly recordGap: ArchiveDoor['recordGap']
 
   constructor(options: ShippingOptions) {
@@ -70,6 +74,34 @@ export class Shipping implements ArchiveDoor {
   /** Where the archiver looks for the open segment. To be called before the receiver runs. */
   attach(receiver: Receiver): void {
     this.#receiver = receiver
+  }
+
+  /** Null until the store has answered for the first time. */
+  get archive(): WalArchive | null {
+    return this.#archive
+  }
+
+  get segmentSize(): number | null {
+    return this.#archive?.identity?.segmentSize ?? null
+  }
+
+  /** Without secrets. */
+  get storeName(): string {
+    return this.#store?.name ?? redactSecrets(this.#options.settings.store!)
+  }
+
+  get archiverSnapshot(): ArchiverSnapshot | null {
+    return this.#archiver?.snapshot ?? null
+  }
+
+  /** Why the store could not be opened; null once it is. */
+  get openError(): WalshipError | null {
+    return this.#openError
+  }
+
+  /** Gaps that were accepted by this run. */
+  get recordedGaps(): readonly Gap[] {
+    return this.#recordedGaps
   }
 
   /** What the server hears with `--ack archived`; undefined: as the receiver does by itself. */
@@ -85,6 +117,7 @@ export class Shipping implements ArchiveDoor {
       await this.#open(identity, signal, false)
     } catch (error) {
       if (!isStoreTrouble(error)) throw error
+      this.#openError = error
       this.#options.log.error(
         { event: named('store_failing'), code: error.code, hint: error.hint },
         error.message,
@@ -162,6 +195,7 @@ export class Shipping implements ArchiveDoor {
           `no index of ${name} was stored: ${reason}`,
         ),
     })
+    this.#openError = null
     this.#archiver = new Archiver({
       directory,
       archive,
@@ -181,6 +215,7 @@ export class Shipping implements ArchiveDoor {
       },
       onEvent: (event) => {
         logArchiveEvent(log, event)
+        this.#options.onArchiveEvent?.(event)
         if (event.kind !== 'segment-archived') return
         this.#indexer?.archived(event.name)
         this.#warnOfWeakStore()
@@ -201,6 +236,7 @@ export class Shipping implements ArchiveDoor {
       } catch (error) {
         if (signal.aborted) return
         if (!isStoreTrouble(error)) return this.#options.onFatal(asFatal(error))
+        this.#openError = error
       }
     }
   }
@@ -225,6 +261,7 @@ export class Shipping implements ArchiveDoor {
   async #recordGap(gap: Gap, signal: AbortSignal): Promise<void> {
     const archive = this.#archive!
     await archive.recordGap(gap, { signal })
+    this.#recordedGaps.push(gap)
     const to = segmentFloor(gap.to, archive.identity!.segmentSize)
     this.#archiver?.startAfterGap({ timeline: gap.timeline, lsn: to })
     this.#options.log.warn(

@@ -10,6 +10,8 @@ import type { ProgramHost } from './program-host.js'
 import type { WalshipOption } from './receive-options.js'
 import { RECEIVE_OPTIONS, type ReceiveOptionValues } from './receive-options.js'
 import { type ShippingSettings, shippingSettings } from './shipping-options.js'
+import { asksForWalship } from './status-command-options.js'
+import { type StatusSettings, statusSettings } from './status-options.js'
 import { type VerifySettings, verifySettings } from './verify-options.js'
 import { walshipVersion } from './version.js'
 import { COMMANDS, type CommandSpec, topHelp } from './walship-commands.js'
@@ -26,6 +28,7 @@ export type WalshipCommand =
       readonly kind: 'receive'
       readonly values: ReceiveOptionValues
       readonly shipping: ShippingSettings
+      readonly status: StatusSettings
       readonly log: LogChoice
     }
   | { readonly kind: 'slot'; readonly values: ReceiveOptionValues }
@@ -33,6 +36,7 @@ export type WalshipCommand =
   | { readonly kind: 'verify'; readonly settings: VerifySettings }
   | { readonly kind: 'list'; readonly settings: ListSettings }
   | { readonly kind: 'locate'; readonly settings: LocateSettings }
+  | { readonly kind: 'status'; readonly values: OptionValues; readonly intervalMs: number }
   /** Help or version, to be printed. */
   | { readonly kind: 'text'; readonly text: string }
 
@@ -74,7 +78,9 @@ export async function readWalshipCommandLine(
     case 'locate':
       return { kind: 'locate', settings: locateSettings(given, beneath, operands, host.environment) }
     case 'status':
-      return monitorCommand('status', all, operands)
+      if (!asksForWalship(given, beneath)) return monitorCommand('status', all, operands)
+      if (operands.length > 0) throw tooMany(operands[0]!)
+      return { kind: 'status', values: all, intervalMs: intervalMs(all) }
     case 'slot list':
       return monitorCommand('slots', all, operands)
     default:
@@ -167,7 +173,13 @@ function receiveCommand(values: OptionValues, operands: readonly string[]): Wals
   if (receiveValues['create-slot'] || receiveValues['drop-slot'])
     return { kind: 'slot', values: receiveValues }
   const log = { format: format as LogFormat | undefined, level: level as LogLevel | undefined }
-  return { kind: 'receive', values: receiveValues, shipping: shippingSettings(values), log }
+  return {
+    kind: 'receive',
+    values: receiveValues,
+    shipping: shippingSettings(values),
+    status: statusSettings(values),
+    log,
+  }
 }
 
 function slotCommand(
@@ -184,24 +196,27 @@ function slotCommand(
 
 function monitorCommand(
   what: MonitorCommand['what'],
-  { json, watch, interval = '2', ...values }: OptionValues,
+  { json, watch, interval, ...values }: OptionValues,
   operands: readonly string[],
 ): MonitorCommand {
   if (operands.length > 0) throw tooMany(operands[0]!)
-  const seconds = Number(interval)
-  if (!(seconds >= 0.1 && seconds <= 86_400))
-    throw new CommandLineError(`invalid value "${interval}" for option --interval`, {
-      pointsAtHelp: false,
-      hint: 'use a number of seconds from 0.1 to 86400',
-    })
   return {
     kind: 'monitor',
     what,
     values,
     json: json === true,
     watch: watch === true,
-    intervalMs: seconds * 1000,
+    intervalMs: intervalMs({ interval }),
   }
+}
+
+function intervalMs({ interval = '2' }: { readonly interval?: string | boolean }): number {
+  const seconds = Number(interval)
+  if (seconds >= 0.1 && seconds <= 86_400) return seconds * 1000
+  throw new CommandLineError(`invalid value "${interval}" for option --interval`, {
+    pointsAtHelp: false,
+    hint: 'use a number of seconds from 0.1 to 86400',
+  })
 }
 
 function checked(values: OptionValues): ReceiveOptionValues {

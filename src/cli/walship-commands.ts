@@ -2,6 +2,7 @@ import { FETCH_OPTIONS } from './fetch-options.js'
 import { LIST_OPTIONS, LOCATE_OPTIONS } from './inspect-options.js'
 import { MONITOR_OPTIONS } from './monitor-options.js'
 import type { WalshipOption } from './receive-options.js'
+import { STATUS_OPTIONS } from './status-command-options.js'
 import { VERIFY_OPTIONS } from './verify-options.js'
 import { RECEIVE_COMMAND_OPTIONS, SLOT_CREATE_OPTIONS, SLOT_DROP_OPTIONS } from './walship-options.js'
 
@@ -22,8 +23,8 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   {
     words: 'status',
-    description: 'show the replication slots and replicas of a server',
-    options: MONITOR_OPTIONS,
+    description: 'say how safe the data is: of a running walship, of a directory and a store, or of a server',
+    options: STATUS_OPTIONS,
   },
   { words: 'slot list', description: 'show the replication slots of a server', options: MONITOR_OPTIONS },
   {

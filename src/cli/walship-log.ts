@@ -9,8 +9,15 @@ import type { LogChoice } from './walship-command-line.js'
  * names do not. JSON for machines, one object a line; pretty for a person at a terminal.
  *
  * Lines are written at once and in this thread: the last ones before an exit are the ones that matter.
+ *
+ * @param onLine gets each record as JSON, secrets masked
  */
-export function openLog(host: ProgramHost, choice: LogChoice, verbose: boolean): Logger {
+export function openLog(
+  host: ProgramHost,
+  choice: LogChoice,
+  verbose: boolean,
+  onLine?: (line: string) => void,
+): Logger {
   const { stderr, environment } = host
   const format = choice.format ?? (stderr.isTTY ? 'pretty' : 'json')
   const colorize = stderr.isTTY === true && !environment.NO_COLOR
@@ -29,7 +36,12 @@ export function openLog(host: ProgramHost, choice: LogChoice, verbose: boolean):
         },
       },
     },
-    { write: (line) => void stderr.write(toText(line)) },
+    {
+      write: (line) => {
+        stderr.write(toText(line))
+        onLine?.(line)
+      },
+    },
   )
 }
 

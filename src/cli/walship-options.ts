@@ -1,6 +1,7 @@
 import { CONFIG_OPTION } from './config-file.js'
 import { RECEIVE_OPTIONS, type WalshipOption } from './receive-options.js'
 import { SHIPPING_OPTIONS } from './shipping-options.js'
+import { STATUS_SERVER_OPTIONS } from './status-options.js'
 
 /** Options that only `walship` has, and which of its commands takes which options. */
 
@@ -39,6 +40,7 @@ export const RECEIVE_COMMAND_OPTIONS: readonly WalshipOption[] = [
   ...RECEIVE_OPTIONS.filter((option) => !COMMON.includes(option.name)),
   ...SHIPPING_OPTIONS,
   CONFIG_OPTION,
+  ...STATUS_SERVER_OPTIONS,
   ...LOG_OPTIONS,
 ]
 

@@ -9,6 +9,8 @@ import { receiverOptions } from './receiver-options.js'
 import { retryDelayMs } from './retry-delay.js'
 import { Shipping } from './shipping.js'
 import type { ShippingSettings } from './shipping-options.js'
+import { StatusDesk } from './status-desk.js'
+import type { StatusSettings } from './status-options.js'
 import { StopRequest } from './stop-request.js'
 import type { LogChoice } from './walship-command-line.js'
 import { openLog } from './walship-log.js'
@@ -27,13 +29,19 @@ export async function receive(
   command: {
     readonly values: ReceiveOptionValues
     readonly shipping: ShippingSettings
+    readonly status: StatusSettings
     readonly log: LogChoice
   },
   host: ProgramHost,
   programName: string,
 ): Promise<number> {
   const settings = await prepareSettings(command.values)
-  const log = openLog(host, command.log, settings.verbose)
+  const desk = new StatusDesk(command.status, host, {
+    directory: settings.directory!,
+    minFreeBytes: command.shipping.minFreeBytes,
+    slotName: settings.slotName,
+  })
+  const log = openLog(host, command.log, settings.verbose, (line) => desk.onLogLine(line))
   const stop = new StopRequest(host.signals, (signal) => {
     log.fatal(
       { event: named('interrupted_again'), signal },
@@ -54,6 +62,7 @@ export async function receive(
           directory: settings.directory!,
           host,
           log,
+          onArchiveEvent: (event) => desk.onArchiveEvent(event),
           onFatal: (error) => {
             fatal = error
             ended.abort()
@@ -80,10 +89,12 @@ export async function receive(
       onWritten: () => shipping?.onWritten(),
       onEvent: (event) => {
         logEvent(log, event)
+        desk.onReceiveEvent(event)
         shipping?.onReceiveEvent(event)
       },
     })
     shipping?.attach(receiver)
+    await desk.open(receiver, shipping, connection, log)
     const { reason } = await receiver.run(AbortSignal.any([stop.signal, ended.signal]))
     if (fatal !== null) throw fatal
     if (reason === 'endpos') await shipping?.finish(stop.signal)
@@ -101,6 +112,7 @@ export async function receive(
     )
     return EXIT.failed
   } finally {
+    await desk.close()
     await shipping?.close()
     stop.close()
   }

@@ -29,6 +29,8 @@ export async function runWalship(host: ProgramHost): Promise<number> {
         return await (await import('./walship-inspect.js')).list(command.settings, host, logger)
       case 'locate':
         return await (await import('./walship-inspect.js')).find(command.settings, host, logger)
+      case 'status':
+        return await (await import('./walship-status.js')).status(command.values, command.intervalMs, host)
       case 'slot':
         return await (await import('./slot-action.js')).runSlotAction(
           command.values,

@@ -67,6 +67,8 @@ export interface Progress {
   readonly written: Lsn
   /** Safe on disk under a name that will be found. */
   readonly flushed: Lsn
+  /** What the server was told is safe: it may remove what lies before. */
+  readonly reported: Lsn
   /** The furthest end of WAL the server has told of. */
   readonly serverEnd: Lsn
 }

@@ -89,6 +89,7 @@ export class Receiver {
     received: INVALID_LSN,
     written: INVALID_LSN,
     flushed: INVALID_LSN,
+    reported: INVALID_LSN,
     serverEnd: INVALID_LSN,
   }
   #systemId: string | null = null
@@ -115,8 +116,14 @@ export class Receiver {
       received: pump.received,
       written: writer.written,
       flushed: writer.flushed,
+      reported: connection.feedbackPositions?.flush ?? INVALID_LSN,
       serverEnd: connection.serverEndLsn ?? INVALID_LSN,
     }
+  }
+
+  /** Of the cluster; null before the first connection. */
+  get systemIdentifier(): string | null {
+    return this.#systemId
   }
 
   /** The segment being written, for who reads along: null between streams. */

@@ -1,0 +1,125 @@
+import { sleep } from '../base/index.js'
+import { monitorServer, monitorSlots } from '../monitor/index.js'
+import { Connection, type ConnectOptions } from '../pg/index.js'
+import type { SlotFacts } from '../status/index.js'
+import type { Lsn } from '../wal/index.js'
+import { redactSecrets } from './redact.js'
+
+export interface SlotWatchOptions {
+  readonly slotName: string
+  readonly connection: ConnectOptions
+  readonly intervalMs: number
+  /** Where the server is, by its own word. */
+  onServerPosition(lsn: Lsn): void
+  /** The state of the slot has changed: `reserved`, `extended`, `unreserved`, `lost`; null before server 13. */
+  onWalStatus(walStatus: SlotFacts['walStatus'], slotName: string): void
+  /** It cannot be looked at. Once for each reason. */
+  onUnknown(reason: string): void
+}
+
+/** A look that takes longer has failed: a hanging server must not hang the watch. */
+const LOOK_LIMIT_MS = 10_000
+/** A server that refuses us is asked again this many times less often. */
+const REFUSED_FACTOR = 10
+
+/**
+ * Looks at the slot over an ordinary connection of its own: how far it is from being lost is not to be had on
+ * a replication connection. Whatever fails here costs this knowledge and nothing else.
+ */
+export class SlotWatch {
+  readonly #options: SlotWatchOptions
+  readonly #stop = new AbortController()
+  #connection: Connection | null = null
+  #running: Promise<void> = Promise.resolve()
+  #facts: SlotFacts
+
+  constructor(options: SlotWatchOptions) {
+    this.#options = options
+    this.#facts = unknown(options.slotName, 'it was not looked at yet')
+  }
+
+  get facts(): SlotFacts {
+    return this.#facts
+  }
+
+  start(): void {
+    this.#running = this.#run()
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort()
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    const { intervalMs } = this.#options
+    const { signal } = this.#stop
+    for (let waitMs = 0; await sleep(waitMs, signal); ) {
+      waitMs = intervalMs
+      const limit = new AbortController()
+      const abort = () => limit.abort()
+      const timer = setTimeout(abort, LOOK_LIMIT_MS)
+      signal.addEventListener('abort', abort, { once: true })
+      try {
+        await this.#look(limit.signal)
+      } catch (error) {
+        this.#failed(error)
+        this.#connection?.destroy()
+        this.#connection = null
+        waitMs = intervalMs * REFUSED_FACTOR
+      } finally {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', abort)
+      }
+    }
+    await this.#connection?.close()
+  }
+
+  async #look(signal: AbortSignal): Promise<void> {
+    const { slotName, connection, onServerPosition, onWalStatus } = this.#options
+    if (this.#connection?.closed) this.#connection = null
+    this.#connection ??= await Connection.connect({ ...connection, signal })
+    const { position } = await monitorServer(this.#connection, { signal })
+    if (position !== null) onServerPosition(position)
+    const slots = await monitorSlots(this.#connection, { signal })
+    const slot = slots.find((candidate) => candidate.slotName === slotName)
+    const before = this.#facts
+    if (slot === undefined) {
+      this.#tellUnknown('the server has no such slot')
+      return
+    }
+    this.#facts = {
+      name: slotName,
+      unknown: null,
+      checkedAt: new Date().toISOString(),
+      active: slot.active,
+      walStatus: slot.walStatus,
+      safeWalBytes: slot.safeWalBytes === null ? null : Number(slot.safeWalBytes),
+      retainedBytes: slot.lagBytes === null ? null : Number(slot.lagBytes),
+    }
+    if (slot.walStatus !== before.walStatus) onWalStatus(slot.walStatus, slotName)
+  }
+
+  #failed(error: unknown): void {
+    if (this.#stop.signal.aborted) return
+    const message = error instanceof Error ? error.message : String(error)
+    this.#tellUnknown(redactSecrets(message))
+  }
+
+  #tellUnknown(reason: string): void {
+    if (this.#facts.unknown !== reason) this.#options.onUnknown(reason)
+    this.#facts = unknown(this.#options.slotName, reason)
+  }
+}
+
+function unknown(name: string, reason: string): SlotFacts {
+  return {
+    name,
+    unknown: reason,
+    checkedAt: null,
+    active: null,
+    walStatus: null,
+    safeWalBytes: null,
+    retainedBytes: null,
+  }
+}

@@ -1,0 +1,281 @@
+import type { ArchiveEvent } from '../archive/index.js'
+import type { ReceiveEvent, Receiver } from '../receive/index.js'
+import {
+  buildSnapshot,
+  type Counters,
+  type ErrorFacts,
+  HISTORY_INTERVAL_MS,
+  History,
+  PositionMarks,
+  type RecentEvent,
+  type StatusFacts,
+  type StatusSnapshot,
+  type StreamState,
+  type Thresholds,
+} from '../status/index.js'
+import { INVALID_LSN, type Lsn, lsnMin } from '../wal/index.js'
+import { CoverageWatch } from './coverage-watch.js'
+import { DirectoryUsage } from './directory-usage.js'
+import { named } from './log-events.js'
+import { redactSecrets } from './redact.js'
+import type { Shipping } from './shipping.js'
+import { SlotWatch, type SlotWatchOptions } from './slot-watch.js'
+import { walshipVersion } from './version.js'
+
+export interface StatusBoardOptions {
+  readonly directory: string
+  readonly minFreeBytes: number
+  readonly slotName: string | undefined
+  readonly thresholds: Thresholds
+  /** Something failed in here; nothing else may notice. */
+  onError(error: unknown): void
+  /** Null: nobody looks at the slot. */
+  readonly slotWatch: Omit<SlotWatchOptions, 'slotName' | 'onServerPosition'> | null
+}
+
+/** How precise ages are: the server's position is looked at so often. */
+const LOOK_MS = 200
+const MAX_EVENTS = 100
+/** On a busy server these would push everything else out of the list. */
+const ROUTINE = new Set<string>([named('segment_finished'), named('segment_archived')])
+
+/**
+ * Gathers what the parts of a running walship tell, and hands it to `status` as one set of facts. It only
+ * reads; nothing in receiving or archiving waits for it or fails with it.
+ */
+export class StatusBoard {
+  readonly history = new History()
+  readonly #options: StatusBoardOptions
+  readonly #marks = new PositionMarks()
+  readonly #usage: DirectoryUsage
+  readonly #slot: SlotWatch | null
+  readonly #startedAt = new Date()
+  readonly #version = walshipVersion()
+  readonly #timers: NodeJS.Timeout[] = []
+  readonly #events: RecentEvent[] = []
+  readonly #counters: { -readonly [Name in keyof Counters]: Counters[Name] } = {
+    connects: 0,
+    streamFailures: 0,
+    timelineSwitches: 0,
+    receivedBytes: 0,
+    segmentsFinished: 0,
+    segmentsArchived: 0,
+    uploadFailures: 0,
+  }
+  #receiver: Receiver | null = null
+  #shipping: Shipping | null = null
+  #coverage: CoverageWatch | null = null
+  #state: StreamState = 'connecting'
+  #since = new Date()
+  #lastError: ErrorFacts | null = null
+  #storeError: ErrorFacts | null = null
+  #lastArchivedAt: Date | null = null
+  #serverSeenAt: Date | null = null
+  #received: Lsn | null = null
+
+  constructor(options: StatusBoardOptions) {
+    this.#options = options
+    this.#usage = new DirectoryUsage(options.directory)
+    const { slotWatch, slotName } = options
+    this.#slot =
+      slotWatch === null || slotName === undefined
+        ? null
+        : new SlotWatch({ ...slotWatch, slotName, onServerPosition: (lsn) => this.#heard(lsn) })
+  }
+
+  /** Begins to look. To be called before the receiver runs. */
+  attach(receiver: Receiver, shipping: Shipping | null): void {
+    this.#receiver = receiver
+    this.#shipping = shipping
+    this.#coverage = shipping === null ? null : new CoverageWatch(shipping)
+    this.#every(LOOK_MS, () => this.#look())
+    this.#every(HISTORY_INTERVAL_MS, () => this.history.add(this.snapshot()))
+    this.#usage.start()
+    this.#slot?.start()
+    this.#coverage?.start()
+  }
+
+  onReceiveEvent(event: ReceiveEvent): void {
+    switch (event.kind) {
+      case 'streaming-started':
+        this.#counters.connects += Number(event.origin !== 'next-timeline')
+        this.#received = event.lsn
+        this.#become('streaming')
+        break
+      case 'segment-finished':
+        this.#counters.segmentsFinished += 1
+        break
+      case 'timeline-switched':
+        this.#counters.timelineSwitches += 1
+        this.#marks.forgetBeyond(event.left.switchLsn)
+        break
+      case 'paused':
+        this.#become('paused')
+        break
+      case 'resumed':
+        this.#become('streaming')
+        break
+      case 'error':
+        this.#counters.streamFailures += 1
+        this.#lastError = errorFacts(event.error)
+        this.#become('retrying')
+        break
+      case 'stopping':
+        this.#become('stopped')
+        break
+    }
+  }
+
+  onArchiveEvent(event: ArchiveEvent): void {
+    if (event.kind === 'segment-archived') this.#counters.segmentsArchived += 1
+    if (event.kind.endsWith('-archived')) this.#lastArchivedAt = new Date()
+    this.#coverage?.onArchiveEvent(event)
+  }
+
+  /** @param line a record of the log, as JSON, with its secrets already masked */
+  onLogLine(line: string): void {
+    const record = JSON.parse(line) as Record<string, unknown>
+    if (record.level === 'debug' || record.level === 'trace') return
+    if (ROUTINE.has(String(record.event))) return
+    this.#events.push({
+      at: String(record.time),
+      level: String(record.level),
+      event: String(record.event),
+      text: String(record.msg),
+    })
+    if (this.#events.length > MAX_EVENTS) this.#events.shift()
+  }
+
+  snapshot(): StatusSnapshot {
+    this.#look()
+    return buildSnapshot(this.#facts(), this.#options.thresholds)
+  }
+
+  async close(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer)
+    this.#usage.close()
+    this.#coverage?.close()
+    await this.#slot?.close()
+  }
+
+  #every(intervalMs: number, job: () => void): void {
+    const guarded = () => {
+      try {
+        job()
+      } catch (error) {
+        this.#options.onError(error)
+      }
+    }
+    // Never what keeps the program alive.
+    this.#timers.push(setInterval(guarded, intervalMs).unref())
+  }
+
+  #become(state: StreamState): void {
+    if (this.#state === state) return
+    this.#state = state
+    this.#since = new Date()
+  }
+
+  #heard(lsn: Lsn): void {
+    this.#serverSeenAt = new Date()
+    this.#marks.observe(lsn, performance.now())
+  }
+
+  #look(): void {
+    const progress = this.#receiver?.progress
+    if (progress === undefined) return
+    const { received, written, serverEnd } = progress
+    if (this.#state === 'streaming' && serverEnd !== INVALID_LSN) this.#heard(serverEnd)
+    if (this.#received !== null && received > this.#received)
+      this.#counters.receivedBytes += Number(received - this.#received)
+    if (this.#received !== null && received !== INVALID_LSN) this.#received = received
+    const snapshot = this.#shipping?.archiverSnapshot ?? null
+    this.#forget([written, progress.flushed, progress.reported, snapshot?.archived])
+    const failures = snapshot?.failures ?? 0
+    if (failures > this.#counters.uploadFailures && snapshot?.lastError)
+      this.#storeError = errorFacts(snapshot.lastError)
+    this.#counters.uploadFailures = failures
+  }
+
+  /** Ages below the slowest position are not asked for any more. */
+  #forget(positions: readonly (Lsn | undefined)[]): void {
+    const told = positions.filter((lsn) => lsn !== undefined && lsn !== INVALID_LSN) as Lsn[]
+    if (told.length > 0) this.#marks.forgetBefore(told.reduce(lsnMin))
+  }
+
+  #facts(): StatusFacts {
+    const { slotName, minFreeBytes } = this.#options
+    const progress = this.#receiver?.progress
+    const archiver = this.#shipping?.archiverSnapshot ?? null
+    const { user, system } = process.cpuUsage()
+    return {
+      source: 'running',
+      now: new Date(),
+      nowMs: performance.now(),
+      marks: this.#marks,
+      process: {
+        version: this.#version,
+        pid: process.pid,
+        startedAt: this.#startedAt.toISOString(),
+        residentBytes: process.memoryUsage.rss(),
+        cpuSeconds: (user + system) / 1e6,
+      },
+      stream: {
+        state: this.#state,
+        since: this.#since,
+        timeline: progress?.timeline || null,
+        serverSeenAt: this.#serverSeenAt,
+        systemIdentifier: this.#receiver?.systemIdentifier ?? null,
+        lastError: this.#lastError,
+      },
+      positions: {
+        received: known(progress?.received),
+        written: known(progress?.written),
+        flushed: known(progress?.flushed),
+        verified: null,
+        archived: known(archiver?.archived),
+        reported: known(progress?.reported),
+      },
+      archive: this.#archiveState(),
+      slot: this.#slot?.facts ?? {
+        name: slotName ?? null,
+        unknown: slotName === undefined ? 'no slot is used' : 'nobody looks at it (--slot-check 0)',
+        checkedAt: null,
+        active: null,
+        walStatus: null,
+        safeWalBytes: null,
+        retainedBytes: null,
+      },
+      directory: { ...this.#usage.facts, minFreeBytes },
+      counters: { ...this.#counters },
+      coverage: this.#coverage?.state ?? null,
+      events: [...this.#events],
+    }
+  }
+
+  #archiveState(): StatusFacts['archive'] {
+    const shipping = this.#shipping
+    if (shipping === null) return null
+    const archiver = shipping.archiverSnapshot
+    const opening = shipping.openError === null ? null : errorFacts(shipping.openError)
+    return {
+      store: shipping.storeName,
+      state: archiver === null ? 'opening' : archiver.failingSince === null ? 'working' : 'failing',
+      failingSince: archiver?.failingSince == null ? null : new Date(archiver.failingSince),
+      lastError: archiver === null ? opening : this.#storeError,
+      lastSuccessAt: this.#lastArchivedAt,
+      pendingSegments: archiver?.pendingSegments ?? null,
+      pendingBytes: archiver?.pendingBytes ?? null,
+      oldestPendingAt: archiver?.oldestPendingAt == null ? null : new Date(archiver.oldestPendingAt),
+      stuckFiles: archiver?.stuckFiles ?? null,
+    }
+  }
+}
+
+function known(lsn: Lsn | undefined): Lsn | null {
+  return lsn === undefined || lsn === INVALID_LSN ? null : lsn
+}
+
+function errorFacts(error: { readonly code: string; readonly message: string }): ErrorFacts {
+  return { code: error.code, message: redactSecrets(error.message), at: new Date().toISOString() }
+}
