@@ -1,7 +1,14 @@
 import type { ArchiveEvent } from '../archive/index.js'
 import { sleep } from '../base/index.js'
 import { type CoverageState, joinRanges, type LsnRange } from '../status/index.js'
-import { INVALID_LSN, parseSegmentFileName, segmentFloor, segmentStart } from '../wal/index.js'
+import {
+  INVALID_LSN,
+  lsnMax,
+  lsnMin,
+  parseSegmentFileName,
+  segmentFloor,
+  segmentStart,
+} from '../wal/index.js'
 import { listCoverage } from './list-coverage.js'
 import type { Shipping } from './shipping.js'
 
@@ -60,16 +67,12 @@ export class CoverageWatch {
     const tail = floor < archived ? [{ timeline, from: floor, to: archived }] : []
     const held = joinRanges([...this.#held, ...tail])
     const accepted = joinRanges([...this.#listed.recordedGaps, ...recordedGaps])
-    const open = this.#toldGaps.some(
-      (gap) =>
-        !joinRanges([...held, ...accepted]).some((range) => range.from <= gap.from && range.to >= gap.to),
-    )
     const furthest = held.filter((range) => range.timeline === timeline).at(-1)
-    // Uploads run side by side: above the archiver's mark a hole is only the one that is slower.
+    // Uploads run side by side: above the archiver's mark only that is a hole of which it has told.
     const onItsWay =
-      open || furthest === undefined || furthest.to <= archived
+      furthest === undefined || furthest.to <= archived
         ? []
-        : [{ timeline, from: archived, to: furthest.to }]
+        : without({ timeline, from: archived, to: furthest.to }, this.#toldGaps)
     return { ...this.#listed, held, onItsWay, recordedGaps: accepted }
   }
 
@@ -96,4 +99,20 @@ export class CoverageWatch {
       }
     }
   }
+}
+
+/** The parts of a range that none of the others cover. */
+function without(range: LsnRange, others: readonly LsnRange[]): LsnRange[] {
+  return others.reduce<LsnRange[]>(
+    (parts, other) =>
+      parts.flatMap((part) =>
+        other.timeline !== part.timeline
+          ? [part]
+          : [
+              { ...part, to: lsnMin(part.to, other.from) },
+              { ...part, from: lsnMax(part.from, other.to) },
+            ].filter(({ from, to }) => from < to),
+      ),
+    [range],
+  )
 }

@@ -30,6 +30,7 @@ export class SlotWatch {
   readonly #options: SlotWatchOptions
   readonly #stop = new AbortController()
   #connection: Connection | null = null
+  #started = false
   #running: Promise<void> = Promise.resolve()
   #facts: SlotFacts
 
@@ -42,7 +43,10 @@ export class SlotWatch {
     return this.#facts
   }
 
+  /** Begins; further calls do nothing. */
   start(): void {
+    if (this.#started) return
+    this.#started = true
     this.#running = this.#run()
   }
 

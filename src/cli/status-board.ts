@@ -2,7 +2,6 @@ import type { ArchiveEvent } from '../archive/index.js'
 import type { ReceiveEvent, Receiver } from '../receive/index.js'
 import {
   buildSnapshot,
-  type Counters,
   type ErrorFacts,
   HISTORY_INTERVAL_MS,
   History,
@@ -10,16 +9,16 @@ import {
   type RecentEvent,
   type StatusFacts,
   type StatusSnapshot,
-  type StreamState,
   type Thresholds,
 } from '../status/index.js'
-import { INVALID_LSN, type Lsn, lsnMin } from '../wal/index.js'
+import { INVALID_LSN, type Lsn, lsnMax, lsnMin } from '../wal/index.js'
 import { CoverageWatch } from './coverage-watch.js'
 import { DirectoryUsage } from './directory-usage.js'
+import { errorFacts } from './error-facts.js'
 import { named } from './log-events.js'
-import { redactSecrets } from './redact.js'
 import type { Shipping } from './shipping.js'
 import { SlotWatch, type SlotWatchOptions } from './slot-watch.js'
+import { StreamRecord } from './stream-record.js'
 import { walshipVersion } from './version.js'
 
 export interface StatusBoardOptions {
@@ -53,25 +52,19 @@ export class StatusBoard {
   readonly #version = walshipVersion()
   readonly #timers: NodeJS.Timeout[] = []
   readonly #events: RecentEvent[] = []
-  readonly #counters: { -readonly [Name in keyof Counters]: Counters[Name] } = {
-    connects: 0,
-    streamFailures: 0,
-    timelineSwitches: 0,
-    receivedBytes: 0,
-    segmentsFinished: 0,
-    segmentsArchived: 0,
-    uploadFailures: 0,
-  }
+  readonly #record = new StreamRecord()
   #receiver: Receiver | null = null
   #shipping: Shipping | null = null
   #coverage: CoverageWatch | null = null
-  #state: StreamState = 'connecting'
-  #since = new Date()
-  #lastError: ErrorFacts | null = null
+  #receivedBytes = 0
+  #segmentsArchived = 0
+  #uploadFailures = 0
   #storeError: ErrorFacts | null = null
   #lastArchivedAt: Date | null = null
   #serverSeenAt: Date | null = null
   #received: Lsn | null = null
+  /** The furthest: a server does not take back what it has removed. */
+  #reported: Lsn = INVALID_LSN
 
   constructor(options: StatusBoardOptions) {
     this.#options = options
@@ -91,43 +84,22 @@ export class StatusBoard {
     this.#every(LOOK_MS, () => this.#look())
     this.#every(HISTORY_INTERVAL_MS, () => this.history.add(this.snapshot()))
     this.#usage.start()
-    this.#slot?.start()
     this.#coverage?.start()
   }
 
   onReceiveEvent(event: ReceiveEvent): void {
-    switch (event.kind) {
-      case 'streaming-started':
-        this.#counters.connects += Number(event.origin !== 'next-timeline')
-        this.#received = event.lsn
-        this.#become('streaming')
-        break
-      case 'segment-finished':
-        this.#counters.segmentsFinished += 1
-        break
-      case 'timeline-switched':
-        this.#counters.timelineSwitches += 1
-        this.#marks.forgetBeyond(event.left.switchLsn)
-        break
-      case 'paused':
-        this.#become('paused')
-        break
-      case 'resumed':
-        this.#become('streaming')
-        break
-      case 'error':
-        this.#counters.streamFailures += 1
-        this.#lastError = errorFacts(event.error)
-        this.#become('retrying')
-        break
-      case 'stopping':
-        this.#become('stopped')
-        break
+    // Before, a slot that is about to be made would look like one that is missing.
+    if (event.kind === 'streaming-started' || event.kind === 'error') this.#slot?.start()
+    this.#record.onEvent(event)
+    if (event.kind === 'streaming-started') this.#received = event.lsn
+    if (event.kind === 'timeline-switched') {
+      this.#marks.forgetBeyond(event.left.switchLsn)
+      this.#reported = lsnMin(this.#reported, event.left.switchLsn)
     }
   }
 
   onArchiveEvent(event: ArchiveEvent): void {
-    if (event.kind === 'segment-archived') this.#counters.segmentsArchived += 1
+    if (event.kind === 'segment-archived') this.#segmentsArchived += 1
     if (event.kind.endsWith('-archived')) this.#lastArchivedAt = new Date()
     this.#coverage?.onArchiveEvent(event)
   }
@@ -158,6 +130,10 @@ export class StatusBoard {
     await this.#slot?.close()
   }
 
+  get #streams(): boolean {
+    return this.#record.state === 'streaming' && this.#receiver?.streaming === true
+  }
+
   #every(intervalMs: number, job: () => void): void {
     const guarded = () => {
       try {
@@ -170,12 +146,6 @@ export class StatusBoard {
     this.#timers.push(setInterval(guarded, intervalMs).unref())
   }
 
-  #become(state: StreamState): void {
-    if (this.#state === state) return
-    this.#state = state
-    this.#since = new Date()
-  }
-
   #heard(lsn: Lsn): void {
     this.#serverSeenAt = new Date()
     this.#marks.observe(lsn, performance.now())
@@ -185,16 +155,20 @@ export class StatusBoard {
     const progress = this.#receiver?.progress
     if (progress === undefined) return
     const { received, written, serverEnd } = progress
-    if (this.#state === 'streaming' && serverEnd !== INVALID_LSN) this.#heard(serverEnd)
-    if (this.#received !== null && received > this.#received)
-      this.#counters.receivedBytes += Number(received - this.#received)
-    if (this.#received !== null && received !== INVALID_LSN) this.#received = received
+    // Between two streams these are the last ones of the old stream.
+    if (this.#streams) {
+      if (serverEnd !== INVALID_LSN) this.#heard(serverEnd)
+      if (this.#received !== null && received > this.#received)
+        this.#receivedBytes += Number(received - this.#received)
+      this.#received = received
+      this.#reported = lsnMax(this.#reported, progress.reported)
+    }
     const snapshot = this.#shipping?.archiverSnapshot ?? null
     this.#forget([written, progress.flushed, progress.reported, snapshot?.archived])
     const failures = snapshot?.failures ?? 0
-    if (failures > this.#counters.uploadFailures && snapshot?.lastError)
+    if (failures > this.#uploadFailures && snapshot?.lastError)
       this.#storeError = errorFacts(snapshot.lastError)
-    this.#counters.uploadFailures = failures
+    this.#uploadFailures = failures
   }
 
   /** Ages below the slowest position are not asked for any more. */
@@ -208,6 +182,7 @@ export class StatusBoard {
     const progress = this.#receiver?.progress
     const archiver = this.#shipping?.archiverSnapshot ?? null
     const { user, system } = process.cpuUsage()
+    const { state, since, lastError } = this.#record
     return {
       source: 'running',
       now: new Date(),
@@ -221,12 +196,12 @@ export class StatusBoard {
         cpuSeconds: (user + system) / 1e6,
       },
       stream: {
-        state: this.#state,
-        since: this.#since,
+        state: state === 'streaming' && !this.#streams ? 'connecting' : state,
+        since,
         timeline: progress?.timeline || null,
         serverSeenAt: this.#serverSeenAt,
         systemIdentifier: this.#receiver?.systemIdentifier ?? null,
-        lastError: this.#lastError,
+        lastError,
       },
       positions: {
         received: known(progress?.received),
@@ -234,7 +209,7 @@ export class StatusBoard {
         flushed: known(progress?.flushed),
         verified: null,
         archived: known(archiver?.archived),
-        reported: known(progress?.reported),
+        reported: known(this.#reported),
       },
       archive: this.#archiveState(),
       slot: this.#slot?.facts ?? {
@@ -247,7 +222,12 @@ export class StatusBoard {
         retainedBytes: null,
       },
       directory: { ...this.#usage.facts, minFreeBytes },
-      counters: { ...this.#counters },
+      counters: {
+        ...this.#record.counts,
+        receivedBytes: this.#receivedBytes,
+        segmentsArchived: this.#segmentsArchived,
+        uploadFailures: this.#uploadFailures,
+      },
       coverage: this.#coverage?.state ?? null,
       events: [...this.#events],
     }
@@ -274,8 +254,4 @@ export class StatusBoard {
 
 function known(lsn: Lsn | undefined): Lsn | null {
   return lsn === undefined || lsn === INVALID_LSN ? null : lsn
-}
-
-function errorFacts(error: { readonly code: string; readonly message: string }): ErrorFacts {
-  return { code: error.code, message: redactSecrets(error.message), at: new Date().toISOString() }
 }

@@ -121,6 +121,11 @@ export class Receiver {
     }
   }
 
+  /** True between the start of a stream and its end. */
+  get streaming(): boolean {
+    return this.#active !== null
+  }
+
   /** Of the cluster; null before the first connection. */
   get systemIdentifier(): string | null {
     return this.#systemId

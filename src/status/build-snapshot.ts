@@ -49,12 +49,25 @@ function positionOf(facts: StatusFacts, name: PositionName): Position {
   const lsn = facts.positions[name]
   if (lsn === null) return { lsn: null, lagBytes: null, lagSeconds: null, atLeast: false }
   const age = marks.ageAt(lsn, nowMs)
+  const lagBytes = marks.end === null ? null : behind(lsn, marks.end)
+  const stale = isStale(facts)
+  // A server that is not heard may have written since: then no lag is no news.
+  if (stale && lagBytes === 0)
+    return { lsn: formatLsn(lsn), lagBytes: null, lagSeconds: null, atLeast: false }
   return {
     lsn: formatLsn(lsn),
-    lagBytes: marks.end === null ? null : behind(lsn, marks.end),
+    lagBytes,
     lagSeconds: age?.seconds ?? null,
-    atLeast: age?.atLeast ?? false,
+    atLeast: stale || (age?.atLeast ?? false),
   }
+}
+
+/** Longer without a word of the server, and what it was last heard to have is only a lower bound. */
+const STALE_MS = 45_000
+
+function isStale({ stream, now, source }: StatusFacts): boolean {
+  if (source === 'at-rest' || stream.serverSeenAt === null) return false
+  return now.getTime() - stream.serverSeenAt.getTime() > STALE_MS
 }
 
 function behind(lsn: Lsn, end: Lsn): number {
@@ -72,16 +85,24 @@ function losses(facts: StatusFacts): Record<Disaster, PossibleLoss> {
   const never = unknownLoss('the server was not heard yet')
   const noStore = unknownLoss('there is no store: the directory is the only copy')
   const noEnd = unknownLoss('the end of the archive is not known yet')
+  const noReport = unknownLoss('the server was not told anything yet')
   const server =
-    end === null || positions.written === null ? never : lossBetween(facts, positions.written, end)
+    end === null || positions.written === null ? never : lossOnServer(facts, positions.written, end)
   if (archive === null) return { server, directory: noStore, both: noStore }
   if (positions.archived === null) return { server, directory: noEnd, both: noEnd }
   const onlyHere = slot.name === null ? positions.received : positions.reported
   return {
     server,
-    directory: onlyHere === null ? never : lossBetween(facts, positions.archived, onlyHere),
-    both: end === null ? never : lossBetween(facts, positions.archived, end),
+    directory: onlyHere === null ? noReport : lossBetween(facts, positions.archived, onlyHere),
+    both: end === null ? never : lossOnServer(facts, positions.archived, end),
   }
+}
+
+/** The same, up to where the server is. */
+function lossOnServer(facts: StatusFacts, safe: Lsn, end: Lsn): PossibleLoss {
+  const loss = lossBetween(facts, safe, end)
+  if (!isStale(facts)) return loss
+  return loss.bytes === 0 ? unknownLoss('the server is not heard any more') : { ...loss, atLeast: true }
 }
 
 /** Everything from `safe` on up to `end` is lost. */

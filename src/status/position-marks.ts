@@ -23,8 +23,8 @@ const MAX_MARKS = 1024
  */
 export class PositionMarks {
   #marks: Mark[] = []
-  /** Position at which the server was when it was first heard; everything before is of unknown age. */
-  #firstSeen: Lsn | null = null
+  /** What lies before is of unknown age: it was there when the server was first heard, or is forgotten. */
+  #knownFrom: Lsn | null = null
 
   /** The furthest position the server was heard to have. */
   get end(): Lsn | null {
@@ -39,7 +39,7 @@ export class PositionMarks {
   observe(lsn: Lsn, nowMs: number): void {
     const last = this.#marks.at(-1)
     if (last !== undefined && lsn <= last.lsn) return
-    this.#firstSeen ??= lsn
+    this.#knownFrom ??= lsn
     this.#marks.push({ lsn, atMs: nowMs })
     if (this.#marks.length > MAX_MARKS) this.#thinOut()
   }
@@ -50,11 +50,12 @@ export class PositionMarks {
     if (beyond === undefined) return
     this.#marks = this.#marks.filter(({ lsn }) => lsn < switchLsn)
     this.#marks.push({ lsn: switchLsn, atMs: beyond.atMs })
-    if (this.#firstSeen !== null && this.#firstSeen > switchLsn) this.#firstSeen = switchLsn
+    if (this.#knownFrom !== null && this.#knownFrom > switchLsn) this.#knownFrom = switchLsn
   }
 
-  /** Nobody will ask for the age of bytes before this. */
+  /** The age of bytes before this is not worth its room any more. Of who asks all the same it is a lower bound. */
   forgetBefore(lsn: Lsn): void {
+    if (this.#knownFrom !== null && lsn > this.#knownFrom) this.#knownFrom = lsn
     const kept = this.#marks.findIndex((mark) => mark.lsn > lsn)
     this.#marks.splice(0, kept === -1 ? Math.max(0, this.#marks.length - 1) : kept)
   }
@@ -65,10 +66,10 @@ export class PositionMarks {
    * @returns null when the server was never heard; 0 seconds when it does not have the byte yet
    */
   ageAt(lsn: Lsn, nowMs: number): Age | null {
-    if (this.#firstSeen === null) return null
+    if (this.#knownFrom === null) return null
     const mark = this.#marks.find((candidate) => candidate.lsn > lsn)
     if (mark === undefined) return { seconds: 0, atLeast: false }
-    return { seconds: Math.max(0, nowMs - mark.atMs) / 1000, atLeast: lsn < this.#firstSeen }
+    return { seconds: Math.max(0, nowMs - mark.atMs) / 1000, atLeast: lsn < this.#knownFrom }
   }
 
   /** Of two neighbours the later position gets the earlier time. The newest half keeps its precision. */

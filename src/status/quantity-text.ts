@@ -20,3 +20,8 @@ export function durationText(seconds: number): string {
   if (seconds < 36 * 3600) return `${Math.round(seconds / 360) / 10} h`
   return `${Math.round(seconds / 8640) / 10} days`
 }
+
+/** `1 file`, `2 files`. */
+export function count(number: number, thing: string): string {
+  return `${number} ${thing}${number === 1 ? '' : 's'}`
+}

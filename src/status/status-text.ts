@@ -1,4 +1,4 @@
-import { bytesText, durationText } from './quantity-text.js'
+import { bytesText, count, durationText } from './quantity-text.js'
 import { POSITION_NAMES, type Position, type PossibleLoss, type StatusSnapshot } from './snapshot.js'
 
 export interface StatusTextOptions {
@@ -82,19 +82,19 @@ function placeRows({ slot, archive, directory }: StatusSnapshot): string[] {
   if (freeBytes !== null && totalBytes !== null)
     rows.push(row('free in directory', `${bytesText(freeBytes)} of ${bytesText(totalBytes)}`))
   if (walFiles !== null && walBytes !== null)
-    rows.push(row('WAL in directory', `${walFiles} files, ${bytesText(walBytes)} in ${path}`))
+    rows.push(row('WAL in directory', `${count(walFiles, 'file')}, ${bytesText(walBytes)} in ${path}`))
   return rows
 }
 
 function pendingText(
-  count: number,
+  segments: number,
   archive: { readonly pendingBytes: number | null; readonly oldestPendingSeconds: number | null },
 ): string {
-  if (count === 0) return 'nothing'
+  if (segments === 0) return 'nothing'
   const { pendingBytes, oldestPendingSeconds } = archive
   const size = pendingBytes === null ? '' : `, ${bytesText(pendingBytes)}`
   const age = oldestPendingSeconds === null ? '' : `, the oldest for ${durationText(oldestPendingSeconds)}`
-  return `${count} segments${size}${age}`
+  return `${count(segments, 'segment')}${size}${age}`
 }
 
 function coverageRows({ coverage }: StatusSnapshot): string[] {

@@ -1,5 +1,5 @@
 import type { Thresholds } from './facts.js'
-import { bytesText, durationText } from './quantity-text.js'
+import { bytesText, count, durationText } from './quantity-text.js'
 import type { StatusSnapshot, Verdict, VerdictLevel, VerdictReason } from './snapshot.js'
 
 type Judged = Omit<StatusSnapshot, 'verdict'>
@@ -113,10 +113,13 @@ function archiveReasons({ archive }: Judged): VerdictReason[] {
   if (archive === null) return []
   const reasons: VerdictReason[] = []
   if ((archive.stuckFiles ?? 0) > 0)
-    reasons.push(danger('stuck-files', `${archive.stuckFiles} files cannot be archived`, false))
+    reasons.push(danger('stuck-files', `${count(archive.stuckFiles ?? 0, 'file')} cannot be archived`, false))
   if (archive.state === 'at-rest' && (archive.pendingSegments ?? 0) > 0)
     reasons.push(
-      warning('not-archived', `${archive.pendingSegments} finished segments are only in the directory`),
+      warning(
+        'not-archived',
+        `${count(archive.pendingSegments ?? 0, 'finished segment')} only in the directory`,
+      ),
     )
   if (archive.state === 'failing' || archive.state === 'opening') {
     const why = archive.lastError === null ? '' : `: ${archive.lastError.message}`

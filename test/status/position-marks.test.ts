@@ -41,6 +41,16 @@ describe('the age of a byte', () => {
     expect(marks.ageAt(at(200), 10_000)).toEqual({ seconds: 0, atLeast: false })
   })
 
+  it('is a lower bound where marks were forgotten, and somebody goes back', () => {
+    const marks = new PositionMarks()
+    marks.observe(at(100), 1000)
+    marks.observe(at(200), 2000)
+    marks.observe(at(300), 3000)
+    marks.forgetBefore(at(250))
+    expect(marks.ageAt(at(150), 10_000)).toEqual({ seconds: 7, atLeast: true })
+    expect(marks.ageAt(at(250), 10_000)).toEqual({ seconds: 7, atLeast: false })
+  })
+
   it('does not go back when the server seems to', () => {
     const marks = new PositionMarks()
     marks.observe(at(200), 1000)

@@ -60,6 +60,20 @@ describe('what would be lost', () => {
   })
 })
 
+describe('a server that is not heard any more', () => {
+  const silent = { ...stream, state: 'retrying' as const, serverSeenAt: new Date('2026-01-02T03:02:05Z') }
+
+  it('may have written since: no lag is not known to be none', () => {
+    const { positions: told, loss } = build({ stream: silent })
+    expect(told.written).toMatchObject({ lsn: '0/3000200', lagBytes: null, lagSeconds: null })
+    expect(told.archived).toMatchObject({ lagBytes: 0x180, atLeast: true })
+    expect(loss.server).toMatchObject({ bytes: null, unknown: expect.stringContaining('not heard') })
+    expect(loss.both).toMatchObject({ bytes: 0x180, atLeast: true })
+    // What the server was told is safe does not change by its silence.
+    expect(loss.directory).toMatchObject({ bytes: 0x80, atLeast: false })
+  })
+})
+
 describe('the verdict', () => {
   it('is safe while all is well', () => {
     expect(build().verdict).toMatchObject({ level: 'safe', ready: true, reasons: [] })

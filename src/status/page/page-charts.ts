@@ -17,11 +17,10 @@ const node = (name, className, text) => {
   return element
 }
 
-/* The next round number, in units of 1024 where base is that. */
+/* The next round number; where base is 1024 in kB, MB and so on. */
 const nice = (value, base) => {
   const unit = Math.pow(base, Math.floor(Math.log(value) / Math.log(base)))
-  const power = Math.pow(10, Math.floor(Math.log10(value / unit)))
-  return [1, 2, 5, 10].map((step) => step * power * unit).find((step) => step >= value)
+  return [1, 2, 5, 10, 20, 50, 100, 200, 500, base].filter((step) => step <= base).map((step) => step * unit).find((step) => step >= value) || value
 }
 
 /* series: {key, name, color, area}; a null in the data is a break in the curve. */

@@ -17,6 +17,7 @@ const duration = (value) => {
   if (value < 129600) return Math.round(value / 360) / 10 + ' h'
   return Math.round(value / 8640) / 10 + ' days'
 }
+const plural = (count, thing) => count + ' ' + thing + (count === 1 ? '' : 's')
 const since = (iso) => duration(Math.max(0, Date.now() - Date.parse(iso)) / 1000)
 const LEVELS = {
   safe: ['Safe', '✓', '#12793f'], warning: ['Look at it', '!', '#b97b00'],
@@ -88,14 +89,14 @@ const showFacts = ({ slot, archive, directory, counters, stream }) => {
     fact('store', archive.store)
     fact('uploads', archive.state === 'failing' ? 'failing for ' + since(archive.failingSince) : archive.state, archive.state === 'failing' ? 'poor' : archive.state === 'working' ? 'good' : '')
     if (archive.lastError !== null) fact('last error, ' + since(archive.lastError.at) + ' ago', archive.lastError.message)
-    if (archive.pendingSegments !== null) fact('waiting', archive.pendingSegments === 0 ? 'nothing' : archive.pendingSegments + ' segments, ' + bytes(archive.pendingBytes) + (archive.oldestPendingSeconds === null ? '' : ', oldest ' + duration(archive.oldestPendingSeconds)))
-    if (archive.stuckFiles) fact('stuck', archive.stuckFiles + ' files', 'poor')
+    if (archive.pendingSegments !== null) fact('waiting', archive.pendingSegments === 0 ? 'nothing' : plural(archive.pendingSegments, 'segment') + ', ' + bytes(archive.pendingBytes) + (archive.oldestPendingSeconds === null ? '' : ', oldest ' + duration(archive.oldestPendingSeconds)))
+    if (archive.stuckFiles) fact('stuck', plural(archive.stuckFiles, 'file'), 'poor')
   }
   if (directory.freeBytes !== null) {
     fact('free in directory', bytes(directory.freeBytes) + ' of ' + bytes(directory.totalBytes))
     bar(directory.freeBytes / Math.max(1, directory.totalBytes), directory.freeBytes < 2 * directory.minFreeBytes)
   }
-  if (directory.walFiles !== null) fact('WAL in directory', directory.walFiles + ' files, ' + bytes(directory.walBytes))
+  if (directory.walFiles !== null) fact('WAL in directory', plural(directory.walFiles, 'file') + ', ' + bytes(directory.walBytes))
   fact('connections', counters.connects + ', ' + counters.streamFailures + ' failed attempts')
   fact('timeline', String(stream.timeline === null ? '–' : stream.timeline))
 }
