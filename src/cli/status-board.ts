@@ -59,10 +59,13 @@ export class StatusBoard {
   #receivedBytes = 0
   #segmentsArchived = 0
   #uploadFailures = 0
+  /** Since when something waits; for as long as the archiver cannot look, because the store does not answer. */
+  #pendingSince: Date | null = null
   #storeError: ErrorFacts | null = null
   #lastArchivedAt: Date | null = null
   #serverSeenAt: Date | null = null
   #received: Lsn | null = null
+  #firstStart: Lsn | null = null
   /** The furthest: a server does not take back what it has removed. */
   #reported: Lsn = INVALID_LSN
 
@@ -91,7 +94,10 @@ export class StatusBoard {
     // Before, a slot that is about to be made would look like one that is missing.
     if (event.kind === 'streaming-started' || event.kind === 'error') this.#slot?.start()
     this.#record.onEvent(event)
-    if (event.kind === 'streaming-started') this.#received = event.lsn
+    if (event.kind === 'streaming-started') {
+      this.#received = event.lsn
+      this.#firstStart ??= event.lsn
+    }
     if (event.kind === 'timeline-switched') {
       this.#marks.forgetBeyond(event.left.switchLsn)
       this.#reported = lsnMin(this.#reported, event.left.switchLsn)
@@ -130,6 +136,15 @@ export class StatusBoard {
     await this.#slot?.close()
   }
 
+  /**
+   * While nothing was seen to be archived, the start of the first stream: what came since is surely not. A store
+   * that was never reached would else show no lag.
+   */
+  get #archived(): Lsn | null {
+    if (this.#shipping === null) return null
+    return known(this.#shipping.archiverSnapshot?.archived) ?? this.#firstStart
+  }
+
   get #streams(): boolean {
     return this.#record.state === 'streaming' && this.#receiver?.streaming === true
   }
@@ -164,7 +179,9 @@ export class StatusBoard {
       this.#reported = lsnMax(this.#reported, progress.reported)
     }
     const snapshot = this.#shipping?.archiverSnapshot ?? null
-    this.#forget([written, progress.flushed, progress.reported, snapshot?.archived])
+    this.#forget([written, progress.flushed, progress.reported, this.#archived ?? undefined])
+    if ((snapshot?.pendingSegments ?? 0) === 0) this.#pendingSince = null
+    else this.#pendingSince ??= new Date()
     const failures = snapshot?.failures ?? 0
     if (failures > this.#uploadFailures && snapshot?.lastError)
       this.#storeError = errorFacts(snapshot.lastError)
@@ -180,7 +197,6 @@ export class StatusBoard {
   #facts(): StatusFacts {
     const { slotName, minFreeBytes } = this.#options
     const progress = this.#receiver?.progress
-    const archiver = this.#shipping?.archiverSnapshot ?? null
     const { user, system } = process.cpuUsage()
     const { state, since, lastError } = this.#record
     return {
@@ -208,7 +224,7 @@ export class StatusBoard {
         written: known(progress?.written),
         flushed: known(progress?.flushed),
         verified: null,
-        archived: known(archiver?.archived),
+        archived: this.#archived,
         reported: known(this.#reported),
       },
       archive: this.#archiveState(),
@@ -246,7 +262,8 @@ export class StatusBoard {
       lastSuccessAt: this.#lastArchivedAt,
       pendingSegments: archiver?.pendingSegments ?? null,
       pendingBytes: archiver?.pendingBytes ?? null,
-      oldestPendingAt: archiver?.oldestPendingAt == null ? null : new Date(archiver.oldestPendingAt),
+      oldestPendingAt:
+        archiver?.oldestPendingAt == null ? this.#pendingSince : new Date(archiver.oldestPendingAt),
       stuckFiles: archiver?.stuckFiles ?? null,
     }
   }

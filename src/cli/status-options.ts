@@ -129,11 +129,6 @@ function parseAddress(value: string): HttpAddress {
   return { host: match[1] ?? match[2] ?? '127.0.0.1', port }
 }
 
-/** Who can reach an address that is listened on. */
-export function usableFrom(host: string): 'machine' | 'network' {
-  return host === 'localhost' || host === '::1' || /^127\./.test(host) ? 'machine' : 'network'
-}
-
 /** The value is not repeated in the complaint: it may be a secret. */
 function parseUrl(value: string | undefined): URL | null {
   if (value === undefined) return null

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import type { Logger } from 'pino'
 import { errnoText, sleep, WalshipError } from '../base/index.js'
-import { StatusServer } from '../status/index.js'
+import { isLoopback, StatusServer } from '../status/index.js'
 import { named } from './log-events.js'
 import type { ProgramHost } from './program-host.js'
 import type { StatusBoard } from './status-board.js'
-import { type StatusSettings, usableFrom } from './status-options.js'
+import type { StatusSettings } from './status-options.js'
 
 const RETRY_MS = 10_000
 
@@ -31,7 +31,7 @@ export class StatusPublisher {
       tls === null
         ? undefined
         : { cert: await read(tls.certFile, 'certificate'), key: await read(tls.keyFile, 'private key') }
-    if (token === undefined && usableFrom(http.host) === 'network')
+    if (token === undefined && !isLoopback(http.host))
       log.warn(
         { event: named('warning'), code: 'STATUS_OPEN' },
         `everybody who reaches ${http.host}:${http.port} can read the status: no token is set`,

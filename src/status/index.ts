@@ -1,3 +1,4 @@
+export { isLoopback } from './access.js'
 export { buildSnapshot } from './build-snapshot.js'
 export { joinRanges } from './coverage.js'
 export {

@@ -116,8 +116,7 @@ export const METRICS: readonly MetricDeclaration[] = [
   gauge(
     'walship_archive_oldest_pending_age_seconds',
     'Since when the oldest of them is finished; 0 when there is none.',
-    ({ archive }) =>
-      archive && (archive.pendingSegments === null ? null : (archive.oldestPendingSeconds ?? 0)),
+    ({ archive }) => archive && (archive.pendingSegments === 0 ? 0 : archive.oldestPendingSeconds),
   ),
   gauge(
     'walship_archive_stuck_files',

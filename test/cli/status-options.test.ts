@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { statusSettings, usableFrom } from '../../src/cli/status-options.js'
+import { statusSettings } from '../../src/cli/status-options.js'
+import { isLoopback } from '../../src/status/index.js'
 
 describe('--http', () => {
   it.each([
@@ -20,9 +21,8 @@ describe('--http', () => {
   })
 
   it('knows what only this machine reaches', () => {
-    for (const host of ['127.0.0.1', '127.1.2.3', '::1', 'localhost'])
-      expect(usableFrom(host)).toBe('machine')
-    for (const host of ['0.0.0.0', '::', '10.0.0.1', 'db']) expect(usableFrom(host)).toBe('network')
+    for (const host of ['127.0.0.1', '127.1.2.3', '::1', 'localhost']) expect(isLoopback(host)).toBe(true)
+    for (const host of ['0.0.0.0', '::', '10.0.0.1', 'db']) expect(isLoopback(host)).toBe(false)
   })
 })
 
