@@ -114,9 +114,13 @@ export async function streamTimeline(
     },
   })
   options.onActive({ start, connection, pump, writer, report })
-  const space = options.space && watchSpace(connection, options.directory, options.space, onEvent)
+  let space: { close(): void } | undefined
+  // Not before: only a stream can be paused.
+  const onStarted = () => {
+    space = options.space && watchSpace(connection, options.directory, options.space, onEvent)
+  }
   try {
-    const end = await runStream(connection, start, pump, options)
+    const end = await runStream(connection, start, pump, options, onStarted)
     return await leave(end)
   } catch (error) {
     // The server's own words end a stream in an orderly way; a dead line does not.
@@ -199,6 +203,7 @@ async function runStream(
   start: StartPoint,
   pump: WalPump,
   options: StreamTimelineOptions,
+  onStarted: () => void,
 ): Promise<EndOfStream | StopCause> {
   const { signal, ackPolicy } = options
   const { writeLsn, flushLsn } = ackPolicy({
@@ -221,6 +226,7 @@ async function runStream(
       throw commandFailed('START_REPLICATION', error)
     })
   if (started.kind === 'ended') return started.end
+  onStarted()
   const interrupted = new Promise<'interrupt'>((resolve) => {
     if (signal.aborted) resolve('interrupt')
     else signal.addEventListener('abort', () => resolve('interrupt'), { once: true })
