@@ -46,7 +46,9 @@ describe('the package', () => {
     expect(paths).toEqual(
       expect.arrayContaining(['dist/index.js', 'dist/index.d.ts', 'bin/walship', 'README.md', 'LICENSE']),
     )
-    const strange = paths.filter((path) => !/^(dist|bin|deploy|docs)\/|^[A-Z]+(\.md)?$|^package\.json$/.test(path))
+    const strange = paths.filter(
+      (path) => !/^(dist|bin|deploy|docs)\/|^[A-Z]+(\.md)?$|^package\.json$/.test(path),
+    )
     expect(strange).toEqual([])
     expect(paths.filter((path) => /test|\.env|(?<!\.d)\.ts$/.test(path))).toEqual([])
   })
