@@ -12,9 +12,8 @@ export interface WritePaceLimits {
  *
  * There it costs half the CPU of a write by the thread pool: the bytes were just read by this very
  * processor and lie in its cache, and no other thread has to be woken. Measured for 1.5 GB into the page
- * cache: 1.1 against 1.2 to 2.7 CPU seconds in the kernel. A small durable write of a tenth of a
- * millisecond would wait as long again for two threads to be woken; with one client that makes a
- * tenth of the commits per second. But a file system that makes writers wait would stop everything
+ * cache: 1.1 against 1.2 to 2.7 CPU seconds in the kernel. A small durable write, of a tenth of a
+ * millisecond on a quick disk, would wait for two threads to be woken besides. But a file system that makes writers wait would stop everything
  * else here too, so after one slow write the pool takes over for a while.
  */
 export class WritePace {
