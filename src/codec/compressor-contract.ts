@@ -1,4 +1,4 @@
-/** Takes compressed bytes, one call after the other; the buffers are its own from then on. */
+/** Takes compressed bytes, one call after the other; the buffers are borrowed until its promise settles. */
 export type CompressorOutput = (chunks: readonly Buffer[]) => Promise<void>
 
 /**

@@ -1,38 +1,36 @@
-import { compress, compressSync } from 'lz4-napi'
 import type { Compressor, CompressorOutput } from './compressor-contract.js'
-import { LZ4_BLOCK_SIZE, LZ4_END_MARK, LZ4_FRAME_HEADER, LZ4_UNCOMPRESSED_FLAG } from './lz4-frame.js'
+import { lz4Block } from './lz4-blocks.js'
+import { LZ4_END_MARK, LZ4_FRAME_HEADER } from './lz4-frame.js'
+import { PACKING_PIECE_SIZE, packingMemory } from './packing-memory.js'
+import { packingThread } from './packing-thread.js'
 
-/** Blocks being compressed or waiting for their turn to be written. */
-const MAX_BLOCKS_IN_FLIGHT = 6
+/** Pieces that are filled, being compressed, or waiting for their turn to be written. */
+const MAX_PIECES = 4
 
-/** Below this a block is compressed on the spot: the trip to the thread pool costs more. */
+/** Below this a piece is compressed on the spot: the way to the other thread takes longer. */
 const WORTH_A_TRIP = 32 * 1024
 
-/** The library puts the raw length in front of the block it compressed. */
-const LENGTH_PREFIX = 4
-
-interface Block {
+interface Piece {
   /** Its bytes in the frame, once they are there. */
-  packed: Buffer[] | null
+  packed: readonly Buffer[] | null
   readonly ready: Promise<void>
+  /** Gives back the memory of `packed`. */
+  release(): void
 }
 
 /**
- * An LZ4 frame of independent blocks, compressed by several threads and written in order, several
- * with one call where they are ready. The algorithm has one level only: the levels that `-Z lz4:N`
- * accepts all give the same result.
+ * An LZ4 frame of independent blocks, compressed by the packing thread and written in order. The algorithm
+ * has one level only: the levels that `-Z lz4:N` accepts all give the same result.
  *
- * Bytes are copied into blocks of full size. That costs a pass over them and wins more: the pieces of a
- * stream are a third of a block, and `write` returns while the threads are still at work, so that they
- * need not run dry at the end of each batch.
+ * Bytes are copied into pieces of many blocks. That costs a pass over them and wins more: `write` returns
+ * while the other thread is still at work, and the stream's own memory is free again.
  */
 export class Lz4Compressor implements Compressor {
   readonly #output: CompressorOutput
-  #block: Buffer = Buffer.allocUnsafeSlow(LZ4_BLOCK_SIZE)
+  /** The piece that is being filled; taken with its first byte. */
+  #memory: SharedArrayBuffer | null = null
   #filled = 0
-  /** Blocks whose bytes are compressed, to be filled again. */
-  readonly #free: Buffer[] = []
-  readonly #queue: Block[] = []
+  readonly #queue: Piece[] = []
   #writing: Promise<void> | null = null
   #failure: { readonly error: unknown } | null = null
   #headerWritten = false
@@ -46,12 +44,14 @@ export class Lz4Compressor implements Compressor {
   async write(buffers: readonly Buffer[]): Promise<void> {
     for (const buffer of buffers) {
       for (let from = 0; from < buffer.length; ) {
-        const count = buffer.copy(this.#block, this.#filled, from)
+        this.#memory ??= packingMemory.takePiece()
+        const target = Buffer.from(this.#memory, this.#filled, PACKING_PIECE_SIZE - this.#filled)
+        const count = buffer.copy(target, 0, from)
         this.#filled += count
         from += count
-        if (this.#filled < LZ4_BLOCK_SIZE) continue
+        if (this.#filled < PACKING_PIECE_SIZE) continue
         this.#submit()
-        while (this.#queue.length >= MAX_BLOCKS_IN_FLIGHT)
+        while (this.#queue.length >= MAX_PIECES)
           await new Promise<void>((resolve) => {
             this.#onRoom = resolve
           })
@@ -61,7 +61,7 @@ export class Lz4Compressor implements Compressor {
   }
 
   async flush(): Promise<void> {
-    if (this.#filled > 0) this.#submit()
+    this.#submit()
     this.#start()
     await this.#written()
   }
@@ -72,62 +72,55 @@ export class Lz4Compressor implements Compressor {
   }
 
   destroy(): void {
+    if (this.#memory !== null) packingMemory.givePiece(this.#memory)
+    this.#memory = null
     this.#filled = 0
   }
 
-  /** Sends the block on its way. */
+  /** Sends what has been filled on its way. */
   #submit(): void {
-    const memory = this.#block
-    const raw = memory.subarray(0, this.#filled)
+    const memory = this.#memory
+    if (memory === null) return
+    const length = this.#filled
+    this.#memory = null
     this.#filled = 0
-    if (this.#failure !== null) return
-    this.#block = this.#free.pop() ?? Buffer.allocUnsafeSlow(LZ4_BLOCK_SIZE)
-    // The result keeps room for the worst case, of which the garbage collector sees only the part in
-    // use, so it would come too late; memory that is not touched costs nothing and makes it count right.
-    Buffer.allocUnsafeSlow(raw.length)
-    const packing = raw.length <= WORTH_A_TRIP ? Promise.resolve(compressSync(raw)) : compress(raw)
-    const block: Block = {
-      packed: null,
-      ready: packing.then((packed) => {
-        block.packed = frameBlock(raw, packed)
-        this.#free.push(memory)
-      }),
+    if (this.#failure !== null) {
+      packingMemory.givePiece(memory)
+      return
     }
-    // It may fail before its turn to be awaited has come; the error is met there.
-    block.ready.catch(() => {})
-    this.#queue.push(block)
+    this.#queue.push(length <= WORTH_A_TRIP ? packHere(memory, length) : packThere(memory, length))
     this.#start()
   }
 
   #start(): void {
     if (this.#writing !== null || this.#failure !== null) return
-    this.#writing = this.#writeBlocks()
+    this.#writing = this.#writePieces()
       .catch((error) => {
         this.#failure = { error }
-        this.#queue.length = 0
+        for (const piece of this.#queue.splice(0)) piece.ready.then(piece.release, piece.release)
         this.#onRoom?.()
       })
       .finally(() => {
         this.#writing = null
-        // Blocks that came after the last look at the queue.
+        // Pieces that came after the last look at the queue.
         if (this.#queue.length > 0) this.#start()
       })
   }
 
-  async #writeBlocks(): Promise<void> {
+  async #writePieces(): Promise<void> {
     if (!this.#headerWritten) await this.#output([LZ4_FRAME_HEADER])
     this.#headerWritten = true
     while (this.#queue.length > 0) {
-      await this.#queue[0]!.ready
-      let count = 1
-      while (this.#queue[count]?.packed != null) count += 1
-      await this.#output(this.#queue.slice(0, count).flatMap((block) => block.packed!))
-      this.#queue.splice(0, count)
+      const piece = this.#queue[0]!
+      await piece.ready
+      await this.#output(piece.packed!)
+      this.#queue.shift()
+      piece.release()
       this.#onRoom?.()
     }
   }
 
-  /** Waits until all blocks so far are written. */
+  /** Waits until all pieces so far are written. */
   async #written(): Promise<void> {
     while (this.#writing !== null) await this.#writing
     this.#throwFailure()
@@ -138,14 +131,28 @@ export class Lz4Compressor implements Compressor {
   }
 }
 
-function frameBlock(raw: Buffer, packedWithLength: Buffer): Buffer[] {
-  const packed = packedWithLength.subarray(LENGTH_PREFIX)
-  const size = Buffer.allocUnsafe(4)
-  if (packed.length < raw.length) {
-    size.writeUInt32LE(packed.length)
-    return [size, packed]
+/** A small piece is one block, made at once. */
+function packHere(memory: SharedArrayBuffer, length: number): Piece {
+  return {
+    packed: lz4Block(Buffer.from(memory, 0, length)),
+    ready: Promise.resolve(),
+    // The block may be the memory itself, stored as it is.
+    release: () => packingMemory.givePiece(memory),
   }
-  // Stored as it is. A copy: the caller's memory may be used again while the output keeps the chunk.
-  size.writeUInt32LE((raw.length | LZ4_UNCOMPRESSED_FLAG) >>> 0)
-  return [size, Buffer.from(raw)]
+}
+
+function packThere(memory: SharedArrayBuffer, length: number): Piece {
+  const body = packingMemory.takeBody(length)
+  const id = packingThread.newId()
+  const ready = packingThread
+    .ask({ id, kind: 'blocks', memory, length, body })
+    .then((answer) => {
+      if (answer.kind !== 'blocks') throw new Error(`compressing blocks ended with "${answer.kind}"`)
+      piece.packed = [Buffer.from(body, 0, answer.length)]
+    })
+    .finally(() => packingMemory.givePiece(memory))
+  const piece: Piece = { packed: null, ready, release: () => packingMemory.giveBody(body) }
+  // It may fail before its turn to be awaited has come; the error is met there.
+  ready.catch(() => {})
+  return piece
 }

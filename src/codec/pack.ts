@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Content } from './content.js'
-import { PackingMemory } from './packing-memory.js'
+import { PACKING_PIECE_SIZE, packingMemory } from './packing-memory.js'
 import { packingThread } from './packing-thread.js'
 import type { StoreCompression } from './store-compression.js'
 import { compressBuffer } from './whole-buffer.js'
@@ -16,13 +16,8 @@ export interface Packed {
   release(): void
 }
 
-/** What is read, hashed and compressed in one go. */
-const PIECE_SIZE = 1024 * 1024
-
 /** Up to this the way to the other thread takes longer than the work. */
 const SMALL_SIZE = 32 * 1024
-
-const memory = new PackingMemory(PIECE_SIZE, () => packingThread.stopIfIdle())
 
 /**
  * Compresses content on a thread of its own while it is being read. In memory is only the result, and
@@ -33,7 +28,7 @@ const memory = new PackingMemory(PIECE_SIZE, () => packingThread.stopIfIdle())
 export async function pack(compression: StoreCompression, content: Content): Promise<Packed> {
   if (content.length <= SMALL_SIZE) return packHere(compression, content)
   const id = packingThread.newId()
-  const body = memory.takeBody(content.length)
+  const body = packingMemory.takeBody(content.length)
   try {
     await packingThread.ask({ id, kind: 'begin', compression, body })
     await givePieces(id, content)
@@ -43,11 +38,11 @@ export async function pack(compression: StoreCompression, content: Content): Pro
       body: Buffer.from(body, 0, answer.length),
       bodySha256: Buffer.from(answer.packedSha256, 'hex'),
       sha256: answer.sha256,
-      release: () => memory.giveBody(body),
+      release: () => packingMemory.giveBody(body),
     }
   } catch (error) {
     await packingThread.ask({ id, kind: 'cancel' }).catch(() => {})
-    memory.giveBody(body)
+    packingMemory.giveBody(body)
     throw error
   }
 }
@@ -62,12 +57,12 @@ async function packHere(compression: StoreCompression, content: Content): Promis
 
 /** Reads the next piece while the last one is being packed. */
 async function givePieces(id: number, content: Content): Promise<void> {
-  const pieces = [memory.takePiece(), memory.takePiece()] as const
+  const pieces = [packingMemory.takePiece(), packingMemory.takePiece()] as const
   let packing: Promise<unknown> | null = null
   try {
-    for (let from = 0; from < content.length; from += PIECE_SIZE) {
-      const piece = pieces[(from / PIECE_SIZE) % 2]!
-      const length = Math.min(PIECE_SIZE, content.length - from)
+    for (let from = 0; from < content.length; from += PACKING_PIECE_SIZE) {
+      const piece = pieces[(from / PACKING_PIECE_SIZE) % 2]!
+      const length = Math.min(PACKING_PIECE_SIZE, content.length - from)
       await content.read(Buffer.from(piece, 0, length), from)
       await packing
       packing = packingThread.ask({ id, kind: 'piece', memory: piece, length })
@@ -77,6 +72,6 @@ async function givePieces(id: number, content: Content): Promise<void> {
     await packing
   } finally {
     await packing?.catch(() => {})
-    for (const piece of pieces) memory.givePiece(piece)
+    for (const piece of pieces) packingMemory.givePiece(piece)
   }
 }

@@ -14,6 +14,13 @@ export type PackingRequest = {
   /** The next bytes of the content: the first `length` of the memory. */
   | { readonly kind: 'piece'; readonly memory: SharedArrayBuffer; readonly length: number }
   | { readonly kind: 'end' }
+  /** Without a beginning or an end: bytes to make LZ4 blocks of, framed, into a body of `packedBound` bytes. */
+  | {
+      readonly kind: 'blocks'
+      readonly memory: SharedArrayBuffer
+      readonly length: number
+      readonly body: SharedArrayBuffer
+    }
   /** Nobody wants it any more. */
   | { readonly kind: 'cancel' }
 )
@@ -22,6 +29,7 @@ export type PackingAnswer = { readonly id: number } & (
   | { readonly kind: 'begun' }
   /** A piece was taken in: its memory is free. */
   | { readonly kind: 'taken' }
+  | { readonly kind: 'blocks'; readonly length: number }
   | {
       readonly kind: 'packed'
       readonly length: number

@@ -1,6 +1,8 @@
 /** The thread behind `pack`: packs the objects it is given, several by turns. */
 import { createHash } from 'node:crypto'
 import { parentPort } from 'node:worker_threads'
+import { collectYoungGarbage } from './early-collection.js'
+import { lz4Blocks } from './lz4-blocks.js'
 import { PackedOutput } from './packed-output.js'
 import type { PackingAnswer, PackingRequest } from './packing-messages.js'
 import { type StreamPacker, streamPacker } from './stream-packers.js'
@@ -57,16 +59,32 @@ async function answerTo(request: PackingRequest): Promise<PackingAnswer> {
       return { id, kind: 'begun' }
     case 'piece':
       await packings.get(id)!.take(request.memory, request.length)
+      await collectYoungGarbage()
       return { id, kind: 'taken' }
     case 'end': {
       const packed = await packings.get(id)!.end()
       packings.delete(id)
       return { id, kind: 'packed', ...packed }
     }
+    case 'blocks': {
+      const length = writeBlocks(Buffer.from(request.memory, 0, request.length), Buffer.from(request.body))
+      await collectYoungGarbage()
+      return { id, kind: 'blocks', length }
+    }
     case 'cancel':
       forget(id)
       return { id, kind: 'cancelled' }
   }
+}
+
+/** @returns how many bytes the blocks have */
+function writeBlocks(raw: Buffer, target: Buffer): number {
+  let length = 0
+  for (const [size, bytes] of lz4Blocks(raw)) {
+    length += size.copy(target, length)
+    length += bytes.copy(target, length)
+  }
+  return length
 }
 
 function forget(id: number): void {

@@ -1,7 +1,6 @@
-import { setImmediate } from 'node:timers/promises'
 import * as zlib from 'node:zlib'
-import { compressSync } from 'lz4-napi'
-import { LZ4_BLOCK_SIZE, LZ4_END_MARK, LZ4_FRAME_HEADER, LZ4_UNCOMPRESSED_FLAG } from './lz4-frame.js'
+import { lz4Blocks } from './lz4-blocks.js'
+import { LZ4_END_MARK, LZ4_FRAME_HEADER } from './lz4-frame.js'
 import type { PackedOutput } from './packed-output.js'
 import { type StoreCompression, zstd } from './store-compression.js'
 
@@ -33,23 +32,12 @@ export function streamPacker({ algorithm, level }: StoreCompression, output: Pac
   }
 }
 
-/** The library puts the raw length in front of the block it compressed. */
-const LENGTH_PREFIX = 4
-
-/**
- * How much memory that is never touched is asked for with each block. It costs nothing but makes the garbage
- * collector come in time for the results of the library, of which it sees too little: without this hundreds of
- * megabytes pile up.
- */
-const UNTOUCHED_SIZE = 2 * LZ4_BLOCK_SIZE
-
 /**
  * An LZ4 frame of independent blocks, one after the other on this thread. The library's own threads each keep
  * up to 32 MB for results that another thread gives back, which is what makes it dear in a process that archives.
  */
 class Lz4Packer implements StreamPacker {
   readonly #output: PackedOutput
-  readonly #size = Buffer.alloc(4)
 
   constructor(output: PackedOutput) {
     this.#output = output
@@ -57,10 +45,9 @@ class Lz4Packer implements StreamPacker {
   }
 
   async write(piece: Buffer): Promise<void> {
-    for (let from = 0; from < piece.length; from += LZ4_BLOCK_SIZE) {
-      this.#addBlock(piece.subarray(from, from + LZ4_BLOCK_SIZE))
-      // What the collector has found is given back in a turn of the loop; and others have their turn.
-      await setImmediate()
+    for (const [size, bytes] of lz4Blocks(piece)) {
+      this.#output.add(size)
+      this.#output.add(bytes)
     }
   }
 
@@ -69,15 +56,6 @@ class Lz4Packer implements StreamPacker {
   }
 
   destroy(): void {}
-
-  #addBlock(raw: Buffer): void {
-    if (raw.length === LZ4_BLOCK_SIZE) Buffer.allocUnsafeSlow(UNTOUCHED_SIZE)
-    const packed = compressSync(raw).subarray(LENGTH_PREFIX)
-    const isSmaller = packed.length < raw.length
-    this.#size.writeUInt32LE(isSmaller ? packed.length : (raw.length | LZ4_UNCOMPRESSED_FLAG) >>> 0)
-    this.#output.add(this.#size)
-    this.#output.add(isSmaller ? packed : raw)
-  }
 }
 
 const ZLIB_CHUNK_SIZE = 128 * 1024

@@ -8,6 +8,7 @@ import {
   decompress,
   recoverableSize,
 } from '../../src/codec/index.js'
+import { packingThread } from '../../src/codec/packing-thread.js'
 import { noise, pieces, source, walLikeBytes } from './sample-data.js'
 
 const GZIP: CompressionSpec = { algorithm: 'gzip', level: undefined }
@@ -186,5 +187,40 @@ describe('lz4 under load', () => {
       await compressor.end()
       expect((await read(LZ4, collected.bytes)).equals(data)).toBe(true)
     }
+  })
+
+  it('says so when the thread dies, and goes on with a new one for the next file', async () => {
+    const data = walLikeBytes(3 * 1024 * 1024)
+    packingThread.stopIfIdle()
+    process.once('worker', (worker) => void worker.terminate())
+    const dying = createCompressor(LZ4, async () => {})
+    await expect(dying.write([data]).then(() => dying.flush())).rejects.toMatchObject({
+      code: 'PACKING_FAILED',
+    })
+    await expect(dying.end()).rejects.toMatchObject({ code: 'PACKING_FAILED' })
+    dying.destroy()
+
+    const collected = new Collected()
+    const next = createCompressor(LZ4, collected.output)
+    await next.write([data])
+    await next.end()
+    expect((await read(LZ4, collected.bytes)).equals(data)).toBe(true)
+  })
+
+  it('meets an error of the output at once, and takes nothing any more', async () => {
+    let outputs = 0
+    const compressor = createCompressor(LZ4, async () => {
+      outputs += 1
+      if (outputs === 3) throw new Error('disk full')
+    })
+    const data = walLikeBytes(1024 * 1024)
+    const writes = async () => {
+      for (let i = 0; i < 20; i++) await compressor.write([data])
+    }
+    await expect(writes()).rejects.toThrow('disk full')
+    await expect(compressor.flush()).rejects.toThrow('disk full')
+    await expect(compressor.end()).rejects.toThrow('disk full')
+    compressor.destroy()
+    expect(outputs).toBe(3)
   })
 })
