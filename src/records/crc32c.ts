@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { fillCrc32cTables } from './crc32c-tables.js'
 
 /**
  * CRC-32C (Castagnoli), the checksum of WAL records.
@@ -10,8 +11,6 @@ import { createRequire } from 'node:module'
  */
 const NATIVE_FROM_BYTES = 192
 
-const POLYNOMIAL = 0x82f63b78
-
 /** Loaded at its first use: a restore_command that only moves a file must not wait for it. */
 let native: typeof import('@node-rs/crc32').crc32c | undefined
 
@@ -20,20 +19,7 @@ function nativeCrc32c(bytes: Uint8Array, crc: number): number {
   return native(bytes, crc)
 }
 
-/** Table `k` gives the effect of a byte that is followed by `k` more: eight bytes are taken in one step. */
-const TABLES = Array.from({ length: 8 }, () => new Int32Array(256))
-for (let byte = 0; byte < 256; byte++) {
-  let value = byte
-  for (let bit = 0; bit < 8; bit++) value = (value & 1) === 1 ? (value >>> 1) ^ POLYNOMIAL : value >>> 1
-  TABLES[0]![byte] = value
-}
-for (let k = 1; k < 8; k++) {
-  for (let byte = 0; byte < 256; byte++) {
-    const shorter = TABLES[k - 1]![byte]!
-    TABLES[k]![byte] = (shorter >>> 8) ^ TABLES[0]![shorter & 255]!
-  }
-}
-const [T0, T1, T2, T3, T4, T5, T6, T7] = TABLES as [
+const [T0, T1, T2, T3, T4, T5, T6, T7] = Array.from({ length: 8 }, () => new Int32Array(256)) as [
   Int32Array,
   Int32Array,
   Int32Array,
@@ -43,6 +29,7 @@ const [T0, T1, T2, T3, T4, T5, T6, T7] = TABLES as [
   Int32Array,
   Int32Array,
 ]
+fillCrc32cTables([T0, T1, T2, T3, T4, T5, T6, T7])
 
 /**
  * Goes on with a checksum over some more bytes.

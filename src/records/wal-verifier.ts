@@ -5,6 +5,7 @@ import { WalScanner } from './wal-scanner.js'
  * `verifiedLsn` promises and how it goes on after a problem: see WalScanner.
  */
 export class WalVerifier extends WalScanner {
+  protected override onWholeRecords(): void {}
   protected override onWholeRecord(): void {}
   protected override onRecordPart(): void {}
   protected override onJoinedRecord(): void {}
