@@ -39,7 +39,10 @@ export interface Plan {
 }
 
 /** Files of a run: enough that reading one more for the seam between two costs little. */
-const RUN_FILES = 16
+const MAX_RUN_FILES = 16
+const MIN_RUN_FILES = 4
+/** Runs for each thread, as far as there are files: one thread may be slower than another. */
+const RUNS_PER_JOB = 4
 
 /**
  * Says what must be there and in which pieces it is checked.
@@ -51,11 +54,13 @@ const RUN_FILES = 16
  *
  * @param histories by timeline: what its history file says, null when it is unreadable; absent when there is none
  * @param from begin with the segment that holds this position, which must be there
+ * @param jobs threads that will take runs
  */
 export function planCheck(
   inventory: WalInventory,
   histories: ReadonlyMap<number, readonly Ancestor[] | null>,
   from: Lsn | null,
+  jobs: number,
 ): Plan {
   const { segmentSize } = inventory
   const lowest = from === null ? 0n : segmentNumber(from, segmentSize)
@@ -79,6 +84,9 @@ export function planCheck(
     }
   }
   const runs: Run[] = []
+  const fileCount = chains.reduce((sum, { files }) => sum + files.length, 0)
+  const share = Math.ceil(fileCount / (jobs * RUNS_PER_JOB))
+  const runFiles = jobs === 1 ? MAX_RUN_FILES : Math.min(MAX_RUN_FILES, Math.max(MIN_RUN_FILES, share))
   for (const chain of chains) {
     const { timeline, ancestors, files } = chain
     const parent = ancestors?.at(-1)
@@ -105,8 +113,8 @@ export function planCheck(
     for (let at = 0; at < files.length; ) {
       let end = at + 1
       while (end < files.length && files[end]!.segment === files[end - 1]!.segment + 1n) end++
-      for (let start = at; start < end; start += RUN_FILES) {
-        const stop = Math.min(end, start + RUN_FILES)
+      for (let start = at; start < end; start += runFiles) {
+        const stop = Math.min(end, start + runFiles)
         runs.push({
           timeline,
           ancestors,

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { type WalProblem, WalVerifier } from '../records/index.js'
 import { formatLsn, type Lsn, lsnAdd, segmentStart } from '../wal/index.js'
 import type { Run } from './check-plan.js'
@@ -24,6 +25,9 @@ export interface ChainEnd {
 
 /** Pieces in which the file behind a run is looked at. */
 const SEAM_BYTES = 64 * 1024
+
+/** Between pieces of this size the next file gets on with being read, which takes several steps. */
+const PIECE_BYTES = 1024 * 1024
 
 type RunContext = Pick<WalInventory, 'segmentSize' | 'systemIdentifier'> & { readonly signal: AbortSignal }
 
@@ -68,7 +72,7 @@ class RunCheck {
       // While this one is checked. A failure is met where it is awaited.
       if (following !== null) coming = this.#read(following)
       coming.catch(() => {})
-      this.#checkFile(file, bytes, isEnd && index === files.length - 1)
+      await this.#checkFile(file, bytes, isEnd && index === files.length - 1)
       onFile(file, bytes instanceof Buffer ? bytes.length : 0)
     }
     if (next !== null) this.#checkSeam(next, await coming)
@@ -96,7 +100,7 @@ class RunCheck {
     this.#sums.records -= verifier.records
   }
 
-  #checkFile(file: WalFile, bytes: Buffer | UnreadableFile | null, isLast: boolean): void {
+  async #checkFile(file: WalFile, bytes: Buffer | UnreadableFile | null, isLast: boolean): Promise<void> {
     const fault = this.#faultOf(file, bytes)
     if (fault !== null) this.#addFileProblem(file, fault)
     if (!(bytes instanceof Buffer) || fault !== null) {
@@ -106,7 +110,11 @@ class RunCheck {
     }
     this.#sums.bytes += bytes.length
     const verifier = this.#verifier ?? this.#open()
-    verifier.push(this.#startOf(file), bytes)
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+      verifier.push(lsnAdd(this.#startOf(file), at), bytes.subarray(at, at + PIECE_BYTES))
+      await setImmediate()
+      this.#context.signal.throwIfAborted()
+    }
     if (isLast) this.#judgeEnd(file, bytes, verifier)
   }
 

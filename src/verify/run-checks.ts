@@ -9,7 +9,7 @@ export interface ChecksOptions {
   readonly source: WalSource
   readonly spec: WalSourceSpec
   readonly inventory: WalInventory
-  /** Threads; with 1 it is done in this one. */
+  /** Threads, this one included. */
   readonly jobs: number
   readonly signal: AbortSignal
   /** A file was checked. @param bytes its length */
@@ -30,17 +30,14 @@ export async function runChecks(runs: readonly Run[], options: ChecksOptions): P
       results[index] = await check(runs[index]!)
     }
   }
-  const jobs = Math.min(options.jobs, runs.length)
-  if (jobs <= 1) {
-    const { source, inventory, signal } = options
-    await takeAll((run) =>
-      checkRun(source, run, { ...inventory, signal }, (_, bytes) => options.onFile(bytes)),
-    )
-    return results
-  }
-  const threads = Array.from({ length: jobs }, () => new CheckThread(options))
+  const { source, inventory, signal } = options
+  const here = (run: Run) =>
+    checkRun(source, run, { ...inventory, signal }, (_, bytes) => options.onFile(bytes))
+  // This thread is one of them: it can begin at once.
+  const others = Math.min(options.jobs, runs.length) - 1
+  const threads = Array.from({ length: Math.max(0, others) }, () => new CheckThread(options))
   try {
-    await Promise.all(threads.map((thread) => takeAll((run) => thread.check(run))))
+    await Promise.all([takeAll(here), ...threads.map((thread) => takeAll((run) => thread.check(run)))])
   } finally {
     await Promise.all(threads.map((thread) => thread.end()))
   }

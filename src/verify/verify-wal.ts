@@ -73,7 +73,7 @@ export async function verifyWal(options: VerifyOptions): Promise<VerifyReport> {
   const histories = await readHistories(source, inventory, signal)
   const startLsn =
     options.start === undefined ? null : await findStart(source, inventory, options.start, signal)
-  const { chains, runs, problems: missing } = planCheck(inventory, histories, startLsn)
+  const { chains, runs, problems: missing } = planCheck(inventory, histories, startLsn, options.jobs)
   const filesTotal = runs.reduce((sum, { files }) => sum + files.length, 0)
   let filesDone = 0
   let bytes = 0
