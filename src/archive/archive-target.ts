@@ -1,4 +1,4 @@
-import type { Content } from '../codec/index.js'
+import type { Content, ContentReading } from '../codec/index.js'
 
 /** What the archiver needs of the archive; `WalArchive` of the store room is one. */
 export interface ArchiveTarget {
@@ -8,7 +8,7 @@ export interface ArchiveTarget {
   putSegment(
     name: string,
     wal: Content,
-    options?: StoreCall & { readonly marks?: Marks },
+    options?: StoreCall & { readonly marks?: Marks; readonly reading?: ContentReading },
   ): Promise<'stored' | 'already-there'>
   putHistory(timeline: number, content: Buffer, options?: StoreCall): Promise<unknown>
   getHistory(timeline: number, options?: StoreCall): Promise<Buffer | null>

@@ -252,6 +252,7 @@ export class Archiver {
         conflictRetryMs,
         uploads: this.#uploads,
         marksOf: (name) => this.#options.marksOf?.(name),
+        readingOf: (name) => this.#options.readingOf?.(name),
         onProved,
       },
       marks.partials,

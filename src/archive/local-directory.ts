@@ -86,19 +86,18 @@ export class LocalDirectory {
   /**
    * Bytes of a file that is not compressed.
    *
+   * @param target filled with them
    * @param from first byte, offset in the file
-   * @param to behind the last byte
-   * @returns null when there is no file of that name
+   * @returns false when there is no file of that name
    * @throws LocalFileError when it holds fewer bytes
    */
-  async readBytes(name: string, from: number, to: number): Promise<Buffer | null> {
+  async readInto(target: Buffer, name: string, from: number): Promise<boolean> {
     const file = await this.#openIfThere(name)
-    if (file === null) return null
+    if (file === null) return false
     try {
-      const buffer = Buffer.allocUnsafeSlow(to - from)
-      const count = await readFully(file, buffer, from)
-      if (count < buffer.length) throw fileSizeWrong(name, from + count, this.segmentSize)
-      return buffer
+      const count = await readFully(file, target, from)
+      if (count < target.length) throw fileSizeWrong(name, from + count, this.segmentSize)
+      return true
     } catch (error) {
       throw asLocalError(name, error)
     } finally {
@@ -113,8 +112,10 @@ export class LocalDirectory {
    * @throws LocalFileError
    */
   async readWhole(name: string): Promise<Buffer | null> {
-    const size = await this.#statOf(name).then((found) => found?.size ?? null)
-    return size === null ? null : this.readBytes(name, 0, Math.min(size, this.segmentSize))
+    const found = await this.#statOf(name)
+    if (found === null) return null
+    const whole = Buffer.allocUnsafeSlow(Math.min(found.size, this.segmentSize))
+    return (await this.readInto(whole, name, 0)) ? whole : null
   }
 
   /** When a file was last written to, in milliseconds since the epoch; null when it is not there. */

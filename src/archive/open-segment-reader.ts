@@ -23,24 +23,25 @@ export class OpenSegmentReader {
   /**
    * Bytes of a segment that were written, whatever its file is called by now.
    *
+   * @param target filled with them; it may hold anything after an error
+   * @param from first byte, offset in the segment
    * @throws LocalFileError when they cannot be had, for now or for good
    */
-  async read(id: SegmentId, from: number, to: number): Promise<Buffer> {
+  async read(id: SegmentId, target: Buffer, from: number): Promise<void> {
+    const to = from + target.length
     const name = nameOf(id, this.#directory.segmentSize)
     const partialName = `${name}.partial`
     // The name can change between the look and the opening, at most twice: hidden, partial, final.
     for (let attempt = 0; attempt < 3; attempt += 1) {
       const live = this.#liveOf(id)
       if (live !== null && writtenOffset(live) < to) throw fileChanged(partialName)
-      const open = await this.#directory.readBytes(live?.partialName ?? partialName, from, to)
-      if (open !== null) {
+      if (await this.#directory.readInto(target, live?.partialName ?? partialName, from)) {
         if (this.#liveOf(id)?.writer !== live?.writer) continue
-        if (live !== null || this.#isBehind(id) || (await this.extentOf(id)) >= to) return open
+        if (live !== null || this.#isBehind(id) || (await this.extentOf(id)) >= to) return
         // Begun anew by a writer that is gone again: what was read may never have been written.
         throw fileChanged(partialName)
       }
-      const finished = await this.#directory.readBytes(name, from, to)
-      if (finished !== null) return finished
+      if (await this.#directory.readInto(target, name, from)) return
     }
     throw fileMissing(partialName)
   }

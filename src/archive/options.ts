@@ -1,4 +1,5 @@
 import type { Backoff } from '../base/index.js'
+import type { ContentReading } from '../codec/index.js'
 import type { Lsn } from '../wal/index.js'
 import type { ArchiveTarget, Marks } from './archive-target.js'
 import type { ArchiveEvent } from './events.js'
@@ -21,6 +22,8 @@ export interface ArchiverOptions {
   readonly keepLocal: KeepLocal | null
   /** What to note with a segment's object, by the segment's name. */
   marksOf?(name: string): Marks | undefined
+  /** What reads a finished segment while it is packed, by the segment's name. */
+  readingOf?(name: string): ContentReading | undefined
   /** The open segment now; null while nothing is received. Cheap: asked often. */
   live(): LiveSegment | null
   /**

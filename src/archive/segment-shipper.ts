@@ -1,5 +1,5 @@
 import type { Backoff, WalshipError } from '../base/index.js'
-import { contentOf } from '../codec/index.js'
+import { type ContentReading, contentOf } from '../codec/index.js'
 import { historyFileName, segmentOffset, segmentStart } from '../wal/index.js'
 import type { ArchiveTarget, Marks } from './archive-target.js'
 import type { Catalog, SegmentId } from './catalog.js'
@@ -21,6 +21,7 @@ export interface SegmentShipperOptions {
   /** Uploads at once. */
   readonly uploads: number
   marksOf?(name: string): Marks | undefined
+  readingOf?(name: string): ContentReading | undefined
   /** Something was proved to be in the archive. */
   onProved(job: ShippingJob): void
   onEvent(event: ArchiveEvent): void
@@ -193,10 +194,11 @@ export class SegmentShipper {
   }
 
   async #putSegment(id: SegmentId, name: string, signal: AbortSignal): Promise<'stored' | 'already-there'> {
-    const { archive, directory } = this.#options
+    const { archive, directory, marksOf, readingOf } = this.#options
     const segment = await directory.openSegment(id)
     try {
-      return await archive.putSegment(name, segment, { signal, marks: this.#options.marksOf?.(name) })
+      const options = { signal, marks: marksOf?.(name), reading: readingOf?.(name) }
+      return await archive.putSegment(name, segment, options)
     } finally {
       await segment.close()
     }
@@ -207,10 +209,8 @@ export class SegmentShipper {
     const { directory } = this.#options
     const { segmentSize } = directory
     const cut = segmentOffset(partial.switchLsn, segmentSize)
-    const kept = await directory.readBytes(name, 0, cut)
-    if (kept === null) throw fileMissing(name)
     const whole = Buffer.alloc(segmentSize)
-    kept.copy(whole)
+    if (!(await directory.readInto(whole.subarray(0, cut), name, 0))) throw fileMissing(name)
     return whole
   }
 

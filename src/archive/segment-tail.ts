@@ -21,8 +21,8 @@ export interface SegmentTailOptions {
   readonly health: StoreHealth
   readonly backoff: Backoff
   readonly conflictRetryMs: number
-  /** Bytes of the segment from the directory. @throws LocalFileError when they are not there (any more) */
-  read(from: number, to: number): Promise<Buffer>
+  /** Bytes of the segment from the directory, into `target`. @throws LocalFileError when they are not there (any more) */
+  read(target: Buffer, from: number): Promise<void>
   /** `covered` has moved. */
   onCovered(): void
   onEvent(event: ArchiveEvent): void
@@ -148,7 +148,8 @@ export class SegmentTail {
     const { archive, read } = this.#options
     let found = true
     await this.#untilStored(async (signal) => {
-      const here = await read(part.from, part.to)
+      const here = Buffer.allocUnsafeSlow(part.to - part.from)
+      await read(here, part.from)
       let there: Buffer
       try {
         there = await archive.readTailPart(part, { signal })
@@ -198,11 +199,7 @@ export class SegmentTail {
     // Read anew for each attempt, so that a long outage holds no memory.
     const content: Content = {
       length: part.to - part.from,
-      read: async (target, offset) => {
-        const from = part.from + offset
-        const bytes = await read(from, from + target.length)
-        bytes.copy(target)
-      },
+      read: (target, offset) => read(target, part.from + offset),
     }
     await this.#untilStored(async (signal) => {
       await archive.putTailPart(part, content, { signal })

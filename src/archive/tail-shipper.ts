@@ -123,7 +123,7 @@ export class TailShipper {
       health: options.health,
       backoff: options.backoff,
       conflictRetryMs: options.conflictRetryMs,
-      read: (from, to) => reader.read(id, from, to),
+      read: (target, from) => reader.read(id, target, from),
       onCovered: options.onCovered,
       onEvent: options.onEvent,
     })

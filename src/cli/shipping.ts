@@ -186,7 +186,6 @@ export class Shipping implements ArchiveDoor {
     if (late) await checkBehindArchive(this, directory, identity.segmentSize, signal)
     const { segmentSize } = identity
     this.#indexer = new ArchiveIndexer({
-      directory,
       segmentSize,
       archive,
       onSkipped: (name, reason) =>
@@ -209,6 +208,7 @@ export class Shipping implements ArchiveDoor {
         const damage = this.#damaged.get(name)
         return damage === undefined ? undefined : { 'wal-check': damage }
       },
+      readingOf: (name) => this.#indexer?.readingOf(name),
       onArchived: (lsn, timeline) => {
         this.#archived = { timeline, lsn }
         if (settings.ack === 'archived') this.#receiver?.report()
@@ -216,9 +216,7 @@ export class Shipping implements ArchiveDoor {
       onEvent: (event) => {
         logArchiveEvent(log, event)
         this.#options.onArchiveEvent?.(event)
-        if (event.kind !== 'segment-archived') return
-        this.#indexer?.archived(event.name)
-        this.#warnOfWeakStore()
+        if (event.kind === 'segment-archived') this.#warnOfWeakStore()
       },
     })
     this.#running = this.#archiver

@@ -8,6 +8,7 @@ export {
 export { createCompressor } from './compressor.js'
 export type { Compressor, CompressorOutput } from './compressor-contract.js'
 export { type Content, contentOf } from './content.js'
+export type { ContentReader, ContentReading, ReaderSource } from './content-reader.js'
 export {
   type ByteSource,
   contentSize,

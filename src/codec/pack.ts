@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Content } from './content.js'
+import type { ReaderSource } from './content-reader.js'
 import { PACKING_PIECE_SIZE, packingMemory } from './packing-memory.js'
 import { packingThread } from './packing-thread.js'
 import type { StoreCompression } from './store-compression.js'
@@ -12,6 +13,8 @@ export interface Packed {
   readonly bodySha256: Buffer
   /** Of the content, in hexadecimal digits. */
   readonly sha256: string
+  /** By the reader; null also when there was none. */
+  readonly found: Uint8Array | null
   /** To be called once, when nothing reads the body any more: its memory is used again. */
   release(): void
 }
@@ -23,14 +26,19 @@ const SMALL_SIZE = 32 * 1024
  * Compresses content on a thread of its own while it is being read. In memory is only the result, and
  * a piece or two of the content.
  *
+ * @param reader reads the content besides; what is so small that it is packed at once is not read
  * @throws what reading throws; WalshipError `PACKING_FAILED`, `ZSTD_UNAVAILABLE`
  */
-export async function pack(compression: StoreCompression, content: Content): Promise<Packed> {
+export async function pack(
+  compression: StoreCompression,
+  content: Content,
+  reader?: ReaderSource,
+): Promise<Packed> {
   if (content.length <= SMALL_SIZE) return packHere(compression, content)
   const id = packingThread.newId()
   const body = packingMemory.takeBody(content.length)
   try {
-    await packingThread.ask({ id, kind: 'begin', compression, body })
+    await packingThread.ask({ id, kind: 'begin', compression, body, reader })
     await givePieces(id, content)
     const answer = await packingThread.ask({ id, kind: 'end' })
     if (answer.kind !== 'packed') throw new Error(`packing ended with "${answer.kind}"`)
@@ -38,6 +46,7 @@ export async function pack(compression: StoreCompression, content: Content): Pro
       body: Buffer.from(body, 0, answer.length),
       bodySha256: Buffer.from(answer.packedSha256, 'hex'),
       sha256: answer.sha256,
+      found: answer.found,
       release: () => packingMemory.giveBody(body),
     }
   } catch (error) {
@@ -52,7 +61,8 @@ async function packHere(compression: StoreCompression, content: Content): Promis
   await content.read(raw, 0)
   const body = await compressBuffer(compression, raw)
   const sha256 = createHash('sha256').update(raw).digest('hex')
-  return { body, bodySha256: createHash('sha256').update(body).digest(), sha256, release: () => {} }
+  const bodySha256 = createHash('sha256').update(body).digest()
+  return { body, bodySha256, sha256, found: null, release: () => {} }
 }
 
 /** Reads the next piece while the last one is being packed. */

@@ -2,7 +2,7 @@ import { packedBound } from './packed-output.js'
 import { packingThread } from './packing-thread.js'
 
 /** What is read, hashed and compressed in one go. */
-export const PACKING_PIECE_SIZE = 1024 * 1024
+export const PACKING_PIECE_SIZE = 256 * 1024
 
 /** More than these are not kept: what uploads and parts of the open segment need at once by default. */
 const MOST_BODIES = 8

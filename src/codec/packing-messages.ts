@@ -1,3 +1,4 @@
+import type { ReaderSource } from './content-reader.js'
 import type { StoreCompression } from './store-compression.js'
 
 /** What the thread is asked. One question at a time for each object; each gets exactly one answer. */
@@ -10,6 +11,8 @@ export type PackingRequest = {
       readonly compression: StoreCompression
       /** Takes the packed bytes: of `packedBound` bytes at least. */
       readonly body: SharedArrayBuffer
+      /** Reads the content besides. */
+      readonly reader: ReaderSource | undefined
     }
   /** The next bytes of the content: the first `length` of the memory. */
   | { readonly kind: 'piece'; readonly memory: SharedArrayBuffer; readonly length: number }
@@ -37,6 +40,8 @@ export type PackingAnswer = { readonly id: number } & (
       readonly sha256: string
       /** Of the packed bytes, in hexadecimal digits. */
       readonly packedSha256: string
+      /** By the reader. */
+      readonly found: Uint8Array | null
     }
   | { readonly kind: 'cancelled' }
   | { readonly kind: 'failed'; readonly message: string }

@@ -1,6 +1,7 @@
 /** The thread behind `pack`: packs the objects it is given, several by turns. */
 import { createHash } from 'node:crypto'
 import { parentPort } from 'node:worker_threads'
+import { GuardedReader } from './content-reader.js'
 import { collectYoungGarbage } from './early-collection.js'
 import { lz4Blocks } from './lz4-blocks.js'
 import { PackedOutput } from './packed-output.js'
@@ -11,24 +12,29 @@ class Packing {
   readonly #output: PackedOutput
   readonly #packer: StreamPacker
   readonly #hash = createHash('sha256')
+  readonly #reader: GuardedReader
 
-  constructor({ compression, body }: PackingRequest & { kind: 'begin' }) {
+  constructor({ compression, body }: PackingRequest & { kind: 'begin' }, reader: GuardedReader) {
     this.#output = new PackedOutput(Buffer.from(body))
     this.#packer = streamPacker(compression, this.#output)
+    this.#reader = reader
   }
 
   async take(memory: SharedArrayBuffer, length: number): Promise<void> {
     const piece = Buffer.from(memory, 0, length)
     this.#hash.update(piece)
+    this.#reader.take(piece)
     await this.#packer.write(piece)
   }
 
-  async end(): Promise<{ length: number; sha256: string; packedSha256: string }> {
+  async end(): Promise<Omit<PackingAnswer & { kind: 'packed' }, 'id' | 'kind'>> {
     await this.#packer.end()
+    const sha256 = this.#hash.digest('hex')
     return {
       length: this.#output.length,
-      sha256: this.#hash.digest('hex'),
+      sha256,
       packedSha256: this.#output.sha256(),
+      found: this.#reader.end(sha256),
     }
   }
 
@@ -55,7 +61,7 @@ async function answerTo(request: PackingRequest): Promise<PackingAnswer> {
   const { id } = request
   switch (request.kind) {
     case 'begin':
-      packings.set(id, new Packing(request))
+      packings.set(id, new Packing(request, await GuardedReader.open(request.reader)))
       return { id, kind: 'begun' }
     case 'piece':
       await packings.get(id)!.take(request.memory, request.length)

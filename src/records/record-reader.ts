@@ -1,4 +1,5 @@
 import type { Lsn } from '../wal/index.js'
+import { RecordMemory } from './record-memory.js'
 import { WalRecord } from './wal-record.js'
 import { WalScanner, type WalScannerOptions } from './wal-scanner.js'
 
@@ -15,16 +16,24 @@ import { WalScanner, type WalScannerOptions } from './wal-scanner.js'
  */
 export class RecordReader extends WalScanner {
   readonly #onRecord: (record: WalRecord) => void
-  #parts: Buffer[] = []
+  readonly #joined: RecordMemory
+  readonly #copies: boolean
 
-  constructor(options: WalScannerOptions, onRecord: (record: WalRecord) => void) {
+  /**
+   * @param memory for records that go over pages or pieces: they are then no copies, and their bytes are good only until
+   *   `onRecord` returns
+   */
+  constructor(options: WalScannerOptions, onRecord: (record: WalRecord) => void, memory?: RecordMemory) {
     super(options)
     this.#onRecord = onRecord
+    this.#joined = memory ?? new RecordMemory()
+    this.#joined.clear()
+    this.#copies = memory === undefined
   }
 
   /** What was seen of a record that is not complete yet; empty when there is none. */
   get unfinishedBytes(): Buffer {
-    return Buffer.concat(this.#parts)
+    return Buffer.from(this.#joined.bytes)
   }
 
   protected override onWholeRecord(
@@ -38,17 +47,17 @@ export class RecordReader extends WalScanner {
   }
 
   protected override onRecordPart(bytes: Buffer, from: number, to: number): void {
-    this.#parts.push(Buffer.from(bytes.subarray(from, to)))
+    this.#joined.add(bytes, from, to)
   }
 
   protected override onJoinedRecord(high: number, low: number): void {
-    const bytes = Buffer.concat(this.#parts)
-    this.#parts = []
-    this.#give(high, low, bytes)
+    const { bytes } = this.#joined
+    this.#joined.clear()
+    this.#give(high, low, this.#copies ? Buffer.from(bytes) : bytes)
   }
 
   protected override onDroppedRecord(): void {
-    this.#parts = []
+    this.#joined.clear()
   }
 
   #give(high: number, low: number, bytes: Buffer): void {

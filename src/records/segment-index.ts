@@ -1,6 +1,7 @@
 import { type Lsn, XLP_FIRST_IS_CONTRECORD } from '../wal/index.js'
 import { droppedNumbers } from './dropped-numbers.js'
 import { pageHeaderSize, uint16, uint32 } from './page-check.js'
+import { RecordMemory } from './record-memory.js'
 import { RecordReader } from './record-reader.js'
 import { parseServerRecord } from './server-record.js'
 import { parseTransaction } from './transaction-record.js'
@@ -75,12 +76,15 @@ export class SegmentIndexer {
   readonly #checkpoints: { lsn: Lsn; redo: Lsn }[] = []
   readonly #dropped = new Set<number>()
 
-  /** @param options of the segment; its `onProblem` is not called */
-  constructor(options: WalScannerOptions) {
+  /**
+   * @param options of the segment; its `onProblem` is not called
+   * @param memory to work in, where that of a segment before can be used again
+   */
+  constructor(options: WalScannerOptions, memory = new RecordMemory()) {
     const onProblem = () => {
       this.#damaged = true
     }
-    this.#reader = new RecordReader({ ...options, onProblem }, (record) => {
+    const onRecord = (record: WalRecord) => {
       try {
         this.#take(record)
       } catch (error) {
@@ -88,7 +92,8 @@ export class SegmentIndexer {
         if (!(error instanceof RangeError)) throw error
         onProblem()
       }
-    })
+    }
+    this.#reader = new RecordReader({ ...options, onProblem }, onRecord, memory)
   }
 
   /** @param lsn of the first byte; the first piece holds the segment's first page */

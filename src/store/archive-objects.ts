@@ -1,5 +1,6 @@
 import {
   type Content,
+  type ContentReading,
   CorruptStreamError,
   decompressBuffer,
   type Packed,
@@ -27,6 +28,8 @@ export interface PutContent {
   readonly readBack: boolean
   /** Further metadata, such as what a check of the WAL found. */
   readonly marks?: Readonly<Record<string, string>>
+  /** What reads the content while it is packed. */
+  readonly reading?: ContentReading
 }
 
 /**
@@ -49,9 +52,12 @@ export class ArchiveObjects {
    * @throws StoreError
    */
   async put(content: PutContent, options: OperationOptions): Promise<'stored' | 'already-there'> {
-    const packed = await pack(content.compression, content.raw)
+    const { compression, raw, reading } = content
+    const packed = await pack(compression, raw, reading?.source)
     try {
-      return await this.#putPacked(content, packed, options)
+      const outcome = await this.#putPacked(content, packed, options)
+      reading?.onStored(packed.found)
+      return outcome
     } finally {
       // Also after a failure. Should a request that was given up still send from this memory, the store refuses it:
       // the body's checksum is part of the request.

@@ -1,5 +1,6 @@
 import {
   type Content,
+  type ContentReading,
   contentOf,
   STORE_ALGORITHMS,
   type StoreAlgorithm,
@@ -44,6 +45,8 @@ export interface WalArchiveOptions extends OperationOptions {
 export interface PutSegmentOptions extends OperationOptions {
   /** Further metadata: names with a dash between words, such as `wal-check`. */
   readonly marks?: Readonly<Record<string, string>>
+  /** What reads the segment while it is packed. */
+  readonly reading?: ContentReading
 }
 
 /** What an archive holds, by name. */
@@ -133,7 +136,7 @@ export class WalArchive {
     const { identity, objects } = this.#open()
     const raw = Buffer.isBuffer(wal) ? contentOf(wal) : wal
     const { timeline } = await checkSegment(name, raw, identity)
-    const { signal, marks } = options
+    const { signal, marks, reading } = options
     const extension = storeExtension(this.#compression.algorithm)
     const stored = await this.#variants.extensionsOf(timeline, name, { signal })
     for (const other of stored) {
@@ -143,8 +146,8 @@ export class WalArchive {
       return 'already-there'
     }
     const key = walKey(name, extension)
-    const content = { key, kind: 'wal', raw, compression: this.#compression, readBack: true, marks } as const
-    return objects.put(content, { signal })
+    const how = { kind: 'wal', compression: this.#compression, readBack: true } as const
+    return objects.put({ key, raw, marks, reading, ...how }, { signal })
   }
 
   /** Stores a timeline's history file; to be done before the timeline's segments. */

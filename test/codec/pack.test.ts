@@ -6,6 +6,7 @@ import {
   decompressBuffer,
   hasZstd,
   pack,
+  type ReaderSource,
   STORE_ALGORITHMS,
   type StoreCompression,
 } from '../../src/codec/index.js'
@@ -78,4 +79,32 @@ describe('packing', () => {
     })
     expect((await pack(LZ4, contentOf(Buffer.alloc(100_000)))).body.length).toBeLessThan(1000)
   })
+
+  it('lets a reader read the content besides', async () => {
+    const raw = walLikeBytes(3 * 1024 * 1024 + 17)
+    const packed = await pack(LZ4, contentOf(raw), reader('counts'))
+    expect(Buffer.from(packed.found!).toString()).toBe(`${raw.length} bytes of ${sha256(raw)}`)
+    expect(packed.sha256).toBe(sha256(raw))
+    expect((await pack(LZ4, contentOf(raw))).found).toBeNull()
+  })
+
+  it.each(['does not open', 'fails at once', 'fails later', 'fails at the end', 'finds nothing'])(
+    'goes on without a reader that %s',
+    async (behaviour) => {
+      const raw = walLikeBytes(3 * 1024 * 1024)
+      const packed = await pack(LZ4, contentOf(raw), reader(behaviour))
+      expect(packed.found).toBeNull()
+      expect((await decompressBuffer('lz4', packed.body, raw.length)).equals(raw)).toBe(true)
+      packed.release()
+    },
+  )
+
+  it('goes on without a reader that is not there', async () => {
+    const nowhere = { module: 'file:///nowhere/reader.js', settings: null }
+    expect((await pack(LZ4, contentOf(walLikeBytes(100_000)), nowhere)).found).toBeNull()
+  })
 })
+
+function reader(behaviour: string): ReaderSource {
+  return { module: new URL('content-reader.mjs', import.meta.url).href, settings: behaviour }
+}
