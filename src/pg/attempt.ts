@@ -44,7 +44,12 @@ export async function attempt(input: AttemptInput): Promise<{ readonly session: 
   }
 }
 
-/** From the start-up packet to ReadyForQuery. */
+/** The largest message of a start-up, the most of them, and the most that the settings told may take, in bytes. */
+const MAX_STARTUP_MESSAGE = 1024 * 1024
+const MAX_STARTUP_MESSAGES = 10_000
+const MAX_SETTINGS_BYTES = 1024 * 1024
+
+/** From the start-up packet to ReadyForQuery. Bounded: whoever answers has not proved yet who he is. */
 async function startUp(
   transport: Transport,
   input: AttemptInput,
@@ -60,13 +65,16 @@ async function startUp(
     serverCertificate: tlsSocket === null ? null : serverCertificate(tlsSocket),
     clientCertificateProblem: certificateProblem(tlsSocket, input, plan),
   })
+  wire.limitMessages(MAX_STARTUP_MESSAGE)
   wire.send(serialize.startup({ ...parameters.startup }))
 
   const settings = new Map<string, string>()
   let backendPid = 0
   let backendKey = Buffer.alloc(0)
   let authenticated = false
-  for (;;) {
+  let settingsBytes = 0
+  for (let count = 1; ; count++) {
+    if (count > MAX_STARTUP_MESSAGES) throw endless(`${MAX_STARTUP_MESSAGES} messages`)
     const message = await wire.next(signal)
     switch (message.name) {
       case 'error':
@@ -87,6 +95,8 @@ async function startUp(
     }
     switch (message.name) {
       case 'parameterStatus':
+        settingsBytes += message.parameterName.length + message.parameterValue.length
+        if (settingsBytes > MAX_SETTINGS_BYTES) throw endless(`${settingsBytes} bytes of settings`)
         settings.set(message.parameterName, message.parameterValue)
         break
       case 'backendKeyData':
@@ -95,6 +105,7 @@ async function startUp(
         break
       case 'readyForQuery': {
         checkIntegerDatetimes(settings)
+        wire.limitMessages()
         return {
           transport,
           wire,
@@ -137,6 +148,14 @@ async function sendCancel(request: TransportRequest, session: Transport, frame: 
     request.signal.removeEventListener('abort', stop)
     transport.destroy()
   }
+}
+
+function endless(what: string): ConnectionFailedError {
+  return new ConnectionFailedError(`server sent ${what} and is not ready for a command`, {
+    code: 'PG_PROTOCOL',
+    retryable: true,
+    hint: 'host and port may belong to something that is not PostgreSQL',
+  })
 }
 
 function certificateProblem(

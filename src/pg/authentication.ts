@@ -24,6 +24,9 @@ export interface AuthenticationRules {
   readonly clientCertificateProblem: string | null
 }
 
+/** A server may ask again, as PAM does for a second factor, but not for ever. */
+const MAX_PASSWORD_REQUESTS = 10
+
 /**
  * One authentication dialogue. Fed with the server's requests, it answers them, and
  * decides at AuthenticationOk whether what happened is what the user demanded.
@@ -41,6 +44,7 @@ export class Authentication {
   #requested = false
   #answered = false
   #passwordSent = false
+  #passwordRequests = 0
 
   constructor(wire: Wire, credentials: Credentials, rules: AuthenticationRules) {
     this.#wire = wire
@@ -145,6 +149,8 @@ export class Authentication {
   }
 
   #sendPassword(text: string): void {
+    if (++this.#passwordRequests > MAX_PASSWORD_REQUESTS)
+      throw refused(`server asked for the password more than ${MAX_PASSWORD_REQUESTS} times`)
     this.#wire.send(serialize.password(text))
     this.#answered = true
   }

@@ -127,6 +127,7 @@ export class Connection implements AsyncDisposable {
       try {
         return await simpleQuery(this.session.wire, sql, {
           signal: options.signal,
+          maxResultBytes: options.maxResultBytes,
           onNotice: this.onNotice,
           onParameter: (name, value) => this.session.parameters.set(name, value),
         })

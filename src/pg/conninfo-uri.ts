@@ -125,21 +125,21 @@ function decode(text: string, keyword: string, failed: (message: string) => neve
   const shown = isSecretKeyword(keyword) ? '***' : text
   if (/[ \t\n\v\f\r]/.test(trimmed))
     failed(`unexpected spaces found in "${shown}", use percent-encoded spaces (%20) instead`)
-  const bytes: number[] = []
+  const parts: Buffer[] = []
   for (let position = 0; position < trimmed.length; ) {
     if (trimmed[position] !== '%') {
       const end = findAny(trimmed, position, '%')
-      bytes.push(...Buffer.from(trimmed.slice(position, end), 'utf8'))
+      parts.push(Buffer.from(trimmed.slice(position, end), 'utf8'))
       position = end
       continue
     }
     const digits = trimmed.slice(position + 1, position + 3)
     if (!/^[0-9A-Fa-f]{2}$/.test(digits)) failed(`invalid percent-encoded token: "${shown}"`)
     if (digits === '00') failed(`forbidden value %00 in percent-encoded value: "${shown}"`)
-    bytes.push(Number.parseInt(digits, 16))
+    parts.push(Buffer.of(Number.parseInt(digits, 16)))
     position += 3
   }
-  return Buffer.from(bytes).toString('utf8')
+  return Buffer.concat(parts).toString('utf8')
 }
 
 /** The URI with everything that may be a password replaced, for error messages. */

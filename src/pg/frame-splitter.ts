@@ -33,7 +33,10 @@ const KEEPALIVE = 0x6b // 'k'
 const BACKEND_TYPES = new Set(Buffer.from('RSKZCTDENAIVWGHdcv123nst'))
 
 /** Largest frame outside a stream: command results, errors, settings. */
-const MAX_COMMAND_FRAME = 16 * 1024 * 1024
+export const MAX_COMMAND_FRAME = 16 * 1024 * 1024
+
+/** What a frame's own word gets it at once, in bytes; more room is made as its bytes come. */
+const FIRST_ROOM = 64 * 1024
 
 /**
  * Cuts a byte stream into protocol frames.
@@ -50,6 +53,8 @@ export class FrameSplitter {
   stream: CopyStreamHandler | null = null
   /** Largest CopyData accepted in a stream, in bytes. */
   maxCopyData = 2 * 1024 * 1024
+  /** Largest frame accepted outside of a stream, in bytes: less is enough before anybody has proved who he is. */
+  maxFrame = MAX_COMMAND_FRAME
 
   readonly #handler: FrameHandler
   /** Start of a frame that was cut by the end of a chunk. */
@@ -59,6 +64,7 @@ export class FrameSplitter {
   #inXLogData = false
   #skipRemaining = 0
   #frame: Buffer | null = null
+  #frameLength = 0
   #frameFilled = 0
 
   constructor(handler: FrameHandler) {
@@ -91,14 +97,23 @@ export class FrameSplitter {
   }
 
   #fillFrame(chunk: Buffer, offset: number): number {
-    const frame = this.#frame!
+    let frame = this.#frame!
+    if (this.#frameFilled === frame.length) {
+      frame = Buffer.allocUnsafe(Math.min(this.#frameLength, 2 * frame.length))
+      this.#frame!.copy(frame)
+      this.#frame = frame
+    }
     const copied = chunk.copy(frame, this.#frameFilled, offset)
     this.#frameFilled += copied
-    if (this.#frameFilled === frame.length) {
-      this.#frame = null
-      this.#dispatch(frame)
-    }
+    this.#endFrame()
     return offset + copied
+  }
+
+  #endFrame(): void {
+    const frame = this.#frame!
+    if (this.#frameFilled < this.#frameLength) return
+    this.#frame = null
+    this.#dispatch(frame)
   }
 
   /** Parses a frame's header in place where the chunk holds it whole, else collects it. */
@@ -137,7 +152,7 @@ export class FrameSplitter {
       )
     }
     if (this.stream === null || type !== COPY_DATA) {
-      if (length > MAX_COMMAND_FRAME) {
+      if (length > this.maxFrame) {
         throw new ProtocolError(`message of type "${String.fromCharCode(type)}" is too long: ${length} bytes`)
       }
       return FRAME_HEADER
@@ -163,15 +178,11 @@ export class FrameSplitter {
         this.#dispatch(chunk.subarray(at, end))
         return end
       }
-      // Room is made as bytes come only up to what the checks above allow, and the length is believed then.
-      this.#frame = Buffer.allocUnsafe(1 + length)
+      this.#frameLength = 1 + length
+      this.#frame = Buffer.allocUnsafe(Math.min(this.#frameLength, FIRST_ROOM))
       bytes.copy(this.#frame, 0, at, at + need)
       this.#frameFilled = need
-      if (this.#frameFilled === this.#frame.length) {
-        const frame = this.#frame
-        this.#frame = null
-        this.#dispatch(frame)
-      }
+      this.#endFrame()
       return next
     }
     const body = at + FRAME_HEADER

@@ -18,6 +18,8 @@ export interface MessageQueueOptions {
 
 /** What a queued message costs besides its payload, in bytes: empty ones must fill the queue too. */
 const MESSAGE_OVERHEAD = 200
+/** What a message's own word gets it at once, in bytes; more room is made as its bytes come. */
+const FIRST_ROOM = 1024 * 1024
 /** Taken places at the front of the queue are given up from here on. */
 const COMPACT_FROM = 1024
 
@@ -34,6 +36,7 @@ export class MessageQueue implements StreamConsumer {
   #paused = false
   #stallTimer: NodeJS.Timeout | null = null
   #payload: Buffer | null = null
+  #payloadLength = 0
   #filled = 0
   #header: { dataStart: Lsn; walEnd: Lsn; sendTime: bigint } | null = null
   #wake: (() => void) | null = null
@@ -119,11 +122,20 @@ export class MessageQueue implements StreamConsumer {
 
   onXLogData(dataStart: Lsn, walEnd: Lsn, sendTime: bigint, payloadLength: number): void {
     this.#header = { dataStart, walEnd, sendTime }
-    this.#payload = Buffer.allocUnsafe(payloadLength)
+    this.#payloadLength = payloadLength
+    this.#payload = Buffer.allocUnsafe(Math.min(payloadLength, FIRST_ROOM))
     this.#filled = 0
   }
 
   onSpan(_lsn: Lsn, span: Buffer): void {
+    const end = this.#filled + span.length
+    if (end > this.#payload!.length) {
+      const larger = Buffer.allocUnsafe(
+        Math.min(this.#payloadLength, Math.max(end, 2 * this.#payload!.length)),
+      )
+      this.#payload!.copy(larger, 0, 0, this.#filled)
+      this.#payload = larger
+    }
     this.#filled += span.copy(this.#payload!, this.#filled)
   }
 

@@ -110,7 +110,8 @@ export async function openStream(
   wire.send(frame)
   const answer = await readResults(wire, { signal: options.signal, onNotice }).catch((error) => {
     wire.endStream()
-    if (options.signal?.aborted) wire.transport.destroy()
+    // An answer that is not understood is not read to its end: what follows would be taken for the next one.
+    if (options.signal?.aborted || error instanceof ProtocolError) wire.transport.destroy()
     throw error
   })
   if (answer.kind === 'results') {

@@ -21,8 +21,10 @@ export interface SystemIdentity {
 
 export function parseIdentifySystem(results: readonly RawResult[]): SystemIdentity {
   const [systemId, timeline, xlogPos, dbName] = singleRow(results, 3, 'could not identify system')
+  if (!/^[0-9]{1,20}$/.test(systemId ?? ''))
+    throw new ProtocolError(`server sent an invalid system identifier "${cut(systemId ?? '')}"`)
   return {
-    systemId: systemId ?? '',
+    systemId: systemId!,
     timeline: parseTimeline(timeline ?? ''),
     xlogPos: parsePosition(xlogPos ?? '', 'IDENTIFY_SYSTEM'),
     dbName: dbName ?? null,
@@ -138,6 +140,11 @@ export function parseNextTimeline(row: readonly (Buffer | null)[]): NextTimeline
   }
 }
 
+/** What is enough of a text that makes no sense. */
+function cut(text: string): string {
+  return text.length > 100 ? `${text.slice(0, 100)}...` : text
+}
+
 function checkTimeline(timeline: number): number {
   if (!Number.isInteger(timeline) || timeline < 1 || timeline > 0xffff_ffff) {
     throw new UsageError(`timeline ${timeline} is out of range 1..4294967295`)
@@ -147,17 +154,18 @@ function checkTimeline(timeline: number): number {
 
 function parseTimeline(text: string): number {
   // Versions before 16 send a signed 32-bit integer.
-  const value = Number(text)
-  if (!/^-?\d+$/.test(text) || !Number.isSafeInteger(value))
-    throw new ProtocolError(`server sent an invalid timeline "${text}"`)
-  return value < 0 ? value + 0x1_0000_0000 : value
+  const value = /^-?\d{1,10}$/.test(text) ? Number(text) : 0
+  const timeline = value < 0 ? value + 0x1_0000_0000 : value
+  if (timeline < 1 || timeline > 0xffff_ffff)
+    throw new ProtocolError(`server sent an invalid timeline "${cut(text)}"`)
+  return timeline
 }
 
 function parsePosition(text: string, what: string): Lsn {
   try {
     return parseLsn(text)
   } catch (cause) {
-    throw new ProtocolError(`${what}: server sent an invalid position "${text}"`, { cause })
+    throw new ProtocolError(`${what}: server sent an invalid position "${cut(text)}"`, { cause })
   }
 }
 

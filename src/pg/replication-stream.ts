@@ -17,6 +17,11 @@ import {
 } from './stream-contract.js'
 import type { BackendMessage, Wire } from './wire.js'
 
+/** What a server may leave unread of our statuses, in bytes: thousands of them. The newest says all that they say. */
+const MAX_UNSENT_BYTES = 64 * 1024
+
+const MAX_LSN = 0xffff_ffff_ffff_ffffn
+
 /**
  * One COPY BOTH exchange: positions, feedback, signs of life, and how it ended.
  *
@@ -45,6 +50,7 @@ export class ReplicationStream implements CopyStreamHandler {
   #replyDueAt: number | null = null
   #answering = false
   #timer: NodeJS.Timeout | null = null
+  #endTimer: NodeJS.Timeout | null = null
   #copyDoneSent = false
   #finishing = false
   #outcome: StreamOutcome | null = null
@@ -63,7 +69,7 @@ export class ReplicationStream implements CopyStreamHandler {
       this.#settle = (outcome) => {
         if (this.#outcome !== null) return
         this.#outcome = outcome
-        if (this.#timer !== null) clearTimeout(this.#timer)
+        for (const timer of [this.#timer, this.#endTimer]) if (timer !== null) clearTimeout(timer)
         this.#wire.transport.gatherReads(false)
         resolve(outcome)
       }
@@ -210,6 +216,8 @@ export class ReplicationStream implements CopyStreamHandler {
           },
         )
       }
+      if (dataStart + BigInt(payloadLength) > MAX_LSN)
+        throw new ProtocolError(`received ${payloadLength} bytes of WAL at ${formatLsn(dataStart)}`)
       this.#received = lsnAdd(dataStart, payloadLength)
     } else {
       this.#received = lsnMax(this.#received, dataStart)
@@ -289,10 +297,12 @@ export class ReplicationStream implements CopyStreamHandler {
 
   #sendStatus(replyRequested: boolean): void {
     if (this.#outcome !== null || this.#copyDoneSent) return
-    const { write, flush, apply } = this.#positions.take()
-    this.#wire.send(standbyStatusFrame({ write, flush, apply, replyRequested }))
     this.#replyDueAt = null
     this.#lastSentAt = performance.now()
+    // What a server does not read must not pile up here. The positions stay news, for the next status.
+    if (this.#wire.transport.unsentBytes > MAX_UNSENT_BYTES) return
+    const { write, flush, apply } = this.#positions.take()
+    this.#wire.send(standbyStatusFrame({ write, flush, apply, replyRequested }))
     this.#lastFeedback = new Date()
   }
 
@@ -378,6 +388,7 @@ export class ReplicationStream implements CopyStreamHandler {
     if (this.#finishing) return
     this.#finishing = true
     this.#wire.endIntercept()
+    this.#limitEnd()
     readResults(this.#wire, { onNotice: this.#options.onNotice }).then(
       (outcome) => {
         this.#wire.endStream()
@@ -398,6 +409,21 @@ export class ReplicationStream implements CopyStreamHandler {
         this.#settle({ error: error ?? cause })
       },
     )
+  }
+
+  /** A server that has ended the stream says the rest at once, or it is none. */
+  #limitEnd(): void {
+    const { pingTimeoutMs } = this.#options
+    if (pingTimeoutMs === 0) return
+    this.#endTimer = setTimeout(() => {
+      if (this.#wire.transport.paused) return this.#limitEnd()
+      this.fail(
+        new ConnectionLostError(`the server did not say how the stream ended within ${pingTimeoutMs} ms`, {
+          code: 'PG_SERVER_SILENT',
+          hint: 'the server or the network between is gone without a word',
+        }),
+      )
+    }, pingTimeoutMs)
   }
 
   #onLost(error: Error): void {

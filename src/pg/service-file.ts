@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { errnoOf } from '../base/index.js'
+import { errnoOf, errnoText } from '../base/index.js'
 import { isConnectionKeyword } from './connection-keywords.js'
 import { UsageError } from './errors.js'
 
@@ -92,6 +92,10 @@ function readIfThere(fileName: string): string | null {
     const errno = errnoOf(error)
     // libpq passes over a file it cannot open in any way; a directory in its place is the same.
     if (errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'EACCES' || errno === 'EISDIR') return null
-    throw error
+    throw new UsageError(`could not read service file ${JSON.stringify(fileName)}: ${errnoText(error)}`, {
+      code: 'PG_SERVICE',
+      hint: 'name a readable file in PGSERVICEFILE',
+      cause: error,
+    })
   }
 }

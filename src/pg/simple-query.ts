@@ -12,10 +12,17 @@ export interface RawResult {
 
 export interface SimpleQueryOptions {
   readonly signal?: AbortSignal
+  readonly maxResultBytes?: number
   readonly onNotice?: (notice: ServerFields) => void
   /** A setting changed, or was reported for the first time. */
   readonly onParameter?: (name: string, value: string) => void
 }
+
+const DEFAULT_MAX_RESULT_BYTES = 256 * 1024 * 1024
+
+/** What a row and a value cost besides the value's bytes, about. */
+const ROW_OVERHEAD = 64
+const VALUE_OVERHEAD = 96
 
 /**
  * Runs one command over the simple query protocol, the only one a walsender speaks, and
@@ -59,6 +66,7 @@ export async function readResults(wire: Wire, options: SimpleQueryOptions): Prom
   let columns: RawResult['columns'] = []
   let rows: (Buffer | null)[][] = []
   let failure: ServerError | null = null
+  let resultBytes = 0
   for (;;) {
     let message: BackendMessage
     try {
@@ -73,6 +81,12 @@ export async function readResults(wire: Wire, options: SimpleQueryOptions): Prom
         rows = []
         break
       case 'dataRow':
+        if (message.values.length !== columns.length)
+          throw new ProtocolError(
+            `server sent a row of ${message.values.length} values for ${columns.length} columns`,
+          )
+        resultBytes += sizeOf(message.values)
+        if (resultBytes > (options.maxResultBytes ?? DEFAULT_MAX_RESULT_BYTES)) throw tooLarge(resultBytes)
         rows.push([...message.values])
         break
       case 'commandComplete':
@@ -104,6 +118,18 @@ export async function readResults(wire: Wire, options: SimpleQueryOptions): Prom
         )
     }
   }
+}
+
+function sizeOf(values: readonly (Buffer | null)[]): number {
+  return values.reduce((sum, value) => sum + VALUE_OVERHEAD + (value?.length ?? 0), ROW_OVERHEAD)
+}
+
+function tooLarge(byteCount: number): ProtocolError {
+  return new ProtocolError(`the result of a command takes more than ${byteCount} bytes`, {
+    code: 'PG_RESULT_TOO_LARGE',
+    retryable: false,
+    hint: 'ask for less at once, or raise maxResultBytes',
+  })
 }
 
 /** The one row of a result that must have one, as text. */

@@ -1,3 +1,4 @@
+import { ProtocolError } from './errors.js'
 import type { RawResult } from './simple-query.js'
 
 /**
@@ -45,6 +46,7 @@ export function sqlValue(bytes: Buffer | null, dataTypeId: number): SqlValue {
     case FLOAT8:
       return Number(text)
     case INT8:
+      if (!/^-?\d{1,19}$/.test(text)) throw new ProtocolError(`server sent "${text}" for an int8`)
       return BigInt(text)
     case BYTEA:
       // With bytea_output=escape it is other text, which is left as it is.

@@ -1,23 +1,14 @@
-import type {
-  DatabaseError,
-  NoticeMessage,
-  BackendMessage as ParsedMessage,
-} from 'pg-protocol/dist/messages.js'
+import type { BackendMessage as ParsedMessage } from 'pg-protocol/dist/messages.js'
 import { Parser } from 'pg-protocol/dist/parser.js'
-import {
-  type ConnectionLostError,
-  ProtocolError,
-  type ServerError,
-  type ServerFields,
-  serverError,
-} from './errors.js'
-import { type CopyStreamHandler, FrameSplitter } from './frame-splitter.js'
+import { ProtocolError, type ServerError, type ServerFields, serverError } from './errors.js'
+import { type CopyStreamHandler, FrameSplitter, MAX_COMMAND_FRAME } from './frame-splitter.js'
+import { readServerFields } from './server-fields.js'
 import type { Transport } from './transport.js'
 
 /**
  * Backend messages as this room sees them. pg-protocol decodes them, except where it
  * drops what is needed here: raw DataRow bytes (a history file may be in any encoding),
- * keys longer than 4 bytes, the untranslated severity, authentication methods it does
+ * keys longer than 4 bytes, the fields of errors and notices, authentication methods it does
  * not know, and NegotiateProtocolVersion.
  */
 export type BackendMessage =
@@ -55,6 +46,13 @@ const UNSUPPORTED_METHODS: Readonly<Record<number, string>> = {
   9: 'SSPI',
 }
 
+/** Lengths of the authentication requests that pg-protocol takes for AuthenticationOk when they have another one. */
+const REQUEST_LENGTHS: Readonly<Record<number, number>> = { 0: 9, 3: 9, 5: 13 }
+
+/** What a message costs besides its bytes, and the most that may wait for a reader, in bytes. */
+const MESSAGE_OVERHEAD = 200
+const MAX_QUEUED_BYTES = 64 * 1024 * 1024
+
 /**
  * One session's frames: sends, and gives out what the server says in order.
  *
@@ -65,7 +63,8 @@ export class Wire {
   readonly transport: Transport
   readonly #splitter: FrameSplitter
   readonly #parser = new Parser()
-  readonly #queue: BackendMessage[] = []
+  readonly #queue: { readonly message: BackendMessage; readonly byteCount: number }[] = []
+  #queuedBytes = 0
   #waiter: { resolve(message: BackendMessage): void; reject(error: unknown): void } | null = null
   #failure: Error | null = null
   #interceptor: ((message: BackendMessage) => void) | null = null
@@ -103,7 +102,7 @@ export class Wire {
    * @throws ConnectionLostError or ProtocolError when none will come; the signal's reason on abort
    */
   next(signal?: AbortSignal): Promise<BackendMessage> {
-    const queued = this.#queue.shift()
+    const queued = this.#take()
     if (queued !== undefined) return Promise.resolve(queued)
     if (this.#failure !== null) return Promise.reject(this.#failure)
     if (signal?.aborted) return Promise.reject(signal.reason)
@@ -130,6 +129,11 @@ export class Wire {
     })
   }
 
+  /** Largest message to accept outside of a stream from now on, in bytes; undefined for what a session needs. */
+  limitMessages(byteCount?: number): void {
+    this.#splitter.maxFrame = byteCount ?? MAX_COMMAND_FRAME
+  }
+
   /**
    * Names who takes the stream, before a START_REPLICATION is sent: CopyData may follow
    * CopyBothResponse in the same read.
@@ -150,7 +154,7 @@ export class Wire {
     this.#interceptor = onMessage
     this.#onFailure = onFailure
     while (this.#interceptor === onMessage) {
-      const message = this.#queue.shift()
+      const message = this.#take()
       if (message === undefined) break
       onMessage(message)
     }
@@ -178,10 +182,25 @@ export class Wire {
     if (message.name === 'replicationStart') this.#splitter.stream = this.#streamWhenStarted
     if (this.#interceptor !== null) this.#interceptor(message)
     else if (this.#waiter !== null) this.#waiter.resolve(message)
-    else this.#queue.push(message)
+    else this.#keep(message, frame.length + MESSAGE_OVERHEAD)
   }
 
-  #fail(error: Error | ConnectionLostError): void {
+  #keep(message: BackendMessage, byteCount: number): void {
+    this.#queuedBytes += byteCount
+    if (this.#queuedBytes > MAX_QUEUED_BYTES)
+      throw new ProtocolError(`server sent ${this.#queuedBytes} bytes that nobody asked for`, {
+        hint: 'host and port may belong to something that is not PostgreSQL',
+      })
+    this.#queue.push({ message, byteCount })
+  }
+
+  #take(): BackendMessage | undefined {
+    const kept = this.#queue.shift()
+    if (kept !== undefined) this.#queuedBytes -= kept.byteCount
+    return kept?.message
+  }
+
+  #fail(error: Error): void {
     if (this.#failure !== null) return
     this.#failure = error
     this.#waiter?.reject(error)
@@ -201,17 +220,20 @@ export class Wire {
         }
       case 'v':
         return { name: 'negotiateProtocolVersion' }
+      case 'E':
+        return { name: 'error', error: serverError(readServerFields(frame)) }
+      case 'N':
+        return { name: 'notice', notice: readServerFields(frame) }
       case 'R': {
-        const method = frame.length >= 9 ? UNSUPPORTED_METHODS[frame.readInt32BE(5)] : undefined
+        const request = frame.length >= 9 ? frame.readInt32BE(5) : -1
+        const method = UNSUPPORTED_METHODS[request]
         if (method !== undefined) return { name: 'unsupportedAuthentication', method }
+        if (frame.length !== (REQUEST_LENGTHS[request] ?? frame.length))
+          throw new ProtocolError(`authentication request ${request} has an impossible length`)
       }
     }
     const parsed = this.#parse(type, frame)
     switch (parsed.name) {
-      case 'error':
-        return { name: 'error', error: serverError(serverFields(parsed as unknown as DatabaseError, frame)) }
-      case 'notice':
-        return { name: 'notice', notice: serverFields(parsed as unknown as NoticeMessage, frame) }
       case 'authenticationMD5Password': {
         const { salt } = parsed as unknown as { salt: Buffer }
         return { name: 'authenticationMD5Password', salt: Buffer.from(salt) }
@@ -271,29 +293,4 @@ function dataRowValues(frame: Buffer): (Buffer | null)[] {
     offset += length
   }
   return values
-}
-
-function serverFields(parsed: DatabaseError | NoticeMessage, frame: Buffer): ServerFields {
-  return {
-    severity: parsed.severity ?? 'ERROR',
-    severityCode: untranslatedSeverity(frame),
-    sqlState: parsed.code ?? '',
-    message: parsed.message ?? '',
-    detail: parsed.detail,
-    hint: parsed.hint,
-    routine: parsed.routine,
-    position: parsed.position,
-  }
-}
-
-/** The `V` field: severity as a code that is never translated. pg-protocol skips it. */
-function untranslatedSeverity(frame: Buffer): string | undefined {
-  let offset = 5
-  while (offset < frame.length && frame[offset] !== 0) {
-    const end = frame.indexOf(0, offset + 1)
-    if (end < 0) return undefined
-    if (frame[offset] === 0x56) return frame.toString('latin1', offset + 1, end)
-    offset = end + 1
-  }
-  return undefined
 }

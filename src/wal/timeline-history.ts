@@ -7,6 +7,8 @@ export interface Ancestor {
   readonly switchPoint: Lsn
 }
 
+const MAX_TIMELINE = 0xffff_ffff
+
 /**
  * Reads a timeline's history file: its ancestors, the oldest first.
  * PostgreSQL: src/backend/access/transam/timeline.c (readTimeLineHistory).
@@ -21,8 +23,8 @@ export function parseTimelineHistory(content: Buffer): Ancestor[] | null {
     const match = /^([0-9]{1,10})\s+([0-9A-Fa-f]{1,8}\/[0-9A-Fa-f]{1,8})(\s|$)/.exec(text)
     if (match === null) return null
     const ancestor = { timeline: Number(match[1]), switchPoint: parseLsn(match[2]!) }
-    const previous = ancestors.at(-1)
-    if (previous !== undefined && ancestor.timeline <= previous.timeline) return null
+    const lowest = ancestors.at(-1)?.timeline ?? 0
+    if (ancestor.timeline <= lowest || ancestor.timeline > MAX_TIMELINE) return null
     ancestors.push(ancestor)
   }
   return ancestors

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ConnectOptions } from '../../src/pg/connect-options.js'
 import { connectionParameters } from '../../src/pg/connection-parameters.js'
 import { UsageError } from '../../src/pg/errors.js'
-import { parseService } from '../../src/pg/service-file.js'
+import { parseService, readService } from '../../src/pg/service-file.js'
 
 let home: string
 beforeEach(() => {
@@ -183,6 +183,12 @@ describe('what a parameter may be', () => {
 describe('a service file', () => {
   const text =
     '# comment\n[one]\nhost=h1\n\n  port=1  \nhost=again\n[two]\nhost=h2\nfoo=1\n[three]\nhost\n[four]\nservice=x\n'
+
+  it('that no system can open is an error of ours', () => {
+    const places = { file: 'a\0b' }
+    expect(() => readService('one', places)).toThrow(UsageError)
+    expect(() => readService('one', places)).toThrow('could not read service file "a\\u0000b"')
+  })
 
   it('gives the section of the service and nothing else', () => {
     expect(Object.fromEntries(parseService(text, 'one', 'f')!)).toEqual({ host: 'h1', port: '1' })

@@ -119,6 +119,11 @@ describe('a connection URI', () => {
     expect(message).not.toMatch(/\bses/)
   })
 
+  it('may be as long as it likes', () => {
+    const password = 'x'.repeat(1_000_000)
+    expect(parsed(`postgresql://ada:${password}@db`)).toEqual({ user: 'ada', password, host: 'db' })
+  })
+
   it('is not what another scheme starts', () => {
     expect(() => parsed('postgre://host')).toThrow('missing "=" after "postgre://host"')
   })

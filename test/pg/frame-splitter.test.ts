@@ -159,6 +159,20 @@ describe('what no server sends', () => {
     expect(() => run([...bytes].map((byte) => Buffer.from([byte])))).toThrow(ProtocolError)
   })
 
+  it('makes room for a long message as its bytes come, not on its word', () => {
+    const frames: Buffer[] = []
+    const splitter = new FrameSplitter({ onFrame: (_type, frame) => frames.push(Buffer.from(frame)) })
+    const before = process.memoryUsage().arrayBuffers
+    const header = Buffer.from('D\0\0\0\0')
+    header.writeUInt32BE(15_000_004, 1)
+    splitter.push(header)
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1_000_000)
+    const body = Buffer.alloc(15_000_000, 'wal')
+    for (let at = 0; at < body.length; at += 65_537) splitter.push(body.subarray(at, at + 65_537))
+    expect(frames).toHaveLength(1)
+    expect(frames[0]!.equals(Buffer.concat([header, body]))).toBe(true)
+  })
+
   it('refuses stream messages that are too long, too short or empty', () => {
     expect(() => streaming().push(Buffer.from([0x64, 0x7f, 0, 0, 0]))).toThrow(/too long/)
     expect(() => streaming().push(backend.frame('d'))).toThrow(/empty/)

@@ -18,10 +18,16 @@ describe('timeline history files', () => {
     expect(parseTimelineHistory(Buffer.alloc(0))).toEqual([])
   })
 
-  it.each(['x', '1', '1\t0\n', '2\t0/1\n1\t0/2\n', '1\t0/1\n1\t0/2\n', '1\t0/123456789\tx'])(
-    '%j is none',
-    (text) => {
-      expect(parseTimelineHistory(Buffer.from(text))).toBeNull()
-    },
-  )
+  it.each([
+    'x',
+    '1',
+    '1\t0\n',
+    '2\t0/1\n1\t0/2\n',
+    '1\t0/1\n1\t0/2\n',
+    '1\t0/123456789\tx',
+    '0\t0/1\n',
+    '4294967296\t0/1\n',
+  ])('%j is none', (text) => {
+    expect(parseTimelineHistory(Buffer.from(text))).toBeNull()
+  })
 })
