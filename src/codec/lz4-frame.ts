@@ -49,6 +49,36 @@ export function isSkippableFrame(magic: number): boolean {
   return (magic & 0xffff_fff0) >>> 0 === SKIPPABLE_MAGIC
 }
 
+/**
+ * How many bytes a whole file can unpack to at the most, judged by its blocks without unpacking them: 4 GB of zeros are
+ * 16 MB of LZ4. What makes no sense ends the count; the decoder will say so.
+ */
+export function lz4ContentBound(packed: Buffer): number {
+  let bound = 0
+  let at = 0
+  while (at + 8 <= packed.length) {
+    const magic = packed.readUInt32LE(at)
+    if (isSkippableFrame(magic)) {
+      at += 8 + packed.readUInt32LE(at + 4)
+      continue
+    }
+    const flags = packed[at + 4]!
+    const maxBlockSize = BLOCK_SIZES[(packed[at + 5]! >>> 4) & 7]
+    if (magic !== LZ4_MAGIC || maxBlockSize === undefined) break
+    at += 4 + lz4DescriptorLength(flags)
+    for (; at + 4 <= packed.length; ) {
+      const word = packed.readUInt32LE(at)
+      at += 4
+      if (word === 0) break
+      const packedSize = word & ~LZ4_UNCOMPRESSED_FLAG
+      bound += word >>> 31 === 1 ? packedSize : Math.min(maxBlockSize, 255 * packedSize)
+      at += packedSize + (flags & 0x10 ? 4 : 0)
+    }
+    if ((flags & 0x04) !== 0) at += 4
+  }
+  return bound
+}
+
 /** How many bytes the descriptor has, its checksum included, judged by its first byte. */
 export function lz4DescriptorLength(flags: number): number {
   return 3 + (flags & 0x08 ? 8 : 0) + (flags & 0x01 ? 4 : 0)

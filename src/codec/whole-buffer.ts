@@ -1,6 +1,7 @@
 import { gunzip } from 'node:zlib'
 import { decompressFrame } from 'lz4-napi'
 import { CorruptStreamError } from './errors.js'
+import { lz4ContentBound } from './lz4-frame.js'
 import { PackedOutput, packedBound } from './packed-output.js'
 import { type StoreAlgorithm, type StoreCompression, zstd } from './store-compression.js'
 import { streamPacker } from './stream-packers.js'
@@ -25,6 +26,9 @@ export async function compressBuffer(compression: StoreCompression, raw: Buffer)
   return memory.subarray(0, output.length)
 }
 
+/** Blocks may hold half of what they could, and the last one less: what is allowed beside that, in bytes. */
+const LZ4_BOUND_SLACK = 4 * 1024 * 1024
+
 /**
  * The content of a whole compressed object, unpacked on the thread pool.
  *
@@ -37,16 +41,28 @@ export async function decompressBuffer(
   packed: Buffer,
   maxLength: number,
 ): Promise<Buffer> {
-  if (algorithm === 'none') return packed
+  if (algorithm === 'none') return limited(algorithm, packed, maxLength)
+  if (algorithm === 'lz4' && lz4ContentBound(packed) > 2 * maxLength + LZ4_BOUND_SLACK)
+    throw tooLong(algorithm, maxLength)
   const library = algorithm === 'zstd' ? zstd() : null
   const options = { maxOutputLength: Math.max(1, maxLength) }
   try {
     if (library !== null) return await callback((done) => library.zstdDecompress(packed, options, done))
     if (algorithm === 'gzip') return await callback((done) => gunzip(packed, options, done))
-    return await decompressFrame(packed)
+    return limited(algorithm, await decompressFrame(packed), maxLength)
   } catch (error) {
+    if (error instanceof CorruptStreamError) throw error
     throw new CorruptStreamError(algorithm, error instanceof Error ? error.message : String(error), error)
   }
+}
+
+function limited(algorithm: StoreAlgorithm, content: Buffer, maxLength: number): Buffer {
+  if (content.length > maxLength) throw tooLong(algorithm, maxLength)
+  return content
+}
+
+function tooLong(algorithm: StoreAlgorithm, maxLength: number): CorruptStreamError {
+  return new CorruptStreamError(algorithm, `it holds more than ${maxLength} bytes`)
 }
 
 function callback(start: (done: (error: Error | null, result: Buffer) => void) => void): Promise<Buffer> {

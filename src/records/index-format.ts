@@ -47,6 +47,9 @@ export function parseSegmentIndex(content: Buffer, of: IndexedSegment): SegmentI
     if (format !== INDEX_FORMAT || segment !== of.segment || sha256 !== of.sha256) return null
     for (const name of ['magic', 'records', 'commits', 'fullPageImages'])
       if (!Number.isSafeInteger(fields[name])) return null
+    const { oldestXid, newestXid, dropped } = fields
+    if (!isIdOrNull(oldestXid) || !isIdOrNull(newestXid)) return null
+    if (dropped !== null && !(Array.isArray(dropped) && dropped.every(Number.isSafeInteger))) return null
     return {
       ...fields,
       firstLsn: nullOr(fields.firstLsn, parseLsn),
@@ -71,6 +74,10 @@ export function parseSegmentIndex(content: Buffer, of: IndexedSegment): SegmentI
   }
 }
 
+function isIdOrNull(value: unknown): boolean {
+  return value === null || Number.isSafeInteger(value)
+}
+
 interface CutJson {
   readonly length: number
   /** base64 */
@@ -82,7 +89,8 @@ function cutToJson({ length, bytes }: CutRecord): CutJson {
 }
 
 function cutFromJson({ length, bytes }: CutJson): CutRecord {
-  return { length: Number(length), bytes: Buffer.from(bytes, 'base64') }
+  if (!Number.isSafeInteger(length)) throw new SyntaxError('a length is no number')
+  return { length, bytes: Buffer.from(bytes, 'base64') }
 }
 
 function nullOr<From, To>(value: From | null, convert: (value: From) => To): To | null {

@@ -55,6 +55,16 @@ export class MainDataReader {
     return this.#bytes.toString('utf8', from, end)
   }
 
+  /**
+   * @param count as the record has it; one for which there are not bytes enough makes no room, and is a RangeError
+   * @param size bytes of each
+   */
+  list<Item>(count: number, size: number, read: () => Item): Item[] {
+    if (count * size > this.#bytes.length - this.#at)
+      throw new RangeError('a list in a WAL record is longer than the record')
+    return Array.from({ length: count }, read)
+  }
+
   skip(byteCount: number): void {
     this.#take(byteCount)
   }

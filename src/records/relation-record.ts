@@ -49,7 +49,7 @@ export function parseRelationRecord(record: WalRecord): RelationRecord | null {
       const database = data.uint32()
       const count = data.uint32()
       data.skip(4)
-      const relations = Array.from({ length: count }, () => data.uint32())
+      const relations = data.list(count, 4, () => data.uint32())
       return { kind: 'truncate', database, relations }
     }
     case RM_RELATION_MAP: {

@@ -129,6 +129,6 @@ function runningTransactions(data: MainDataReader): ServerRecord {
     nextXid: data.uint32(),
     oldestRunningXid: data.uint32(),
     latestCompletedXid: data.uint32(),
-    xids: Array.from({ length: count + subtransactionCount }, () => data.uint32()),
+    xids: data.list(count + subtransactionCount, 4, () => data.uint32()),
   }
 }

@@ -102,7 +102,7 @@ function parsePrepare(data: MainDataReader, major: number): TransactionRecord {
   data.skip(16)
   const gid = data.text()
   data.align()
-  const subtransactions = Array.from({ length: subtransactionCount }, () => data.uint32())
+  const subtransactions = data.list(subtransactionCount, 4, () => data.uint32())
   return {
     kind: 'prepare',
     xid,

@@ -75,6 +75,28 @@ describe('compression of archived objects', () => {
     },
   )
 
+  it.each(READABLE)('%s: more than was asked for is an error, and is not unpacked', async (algorithm) => {
+    const bomb = await compressBuffer({ algorithm, level: undefined }, Buffer.alloc(200_000_000))
+    const before = process.memoryUsage().arrayBuffers
+    await expect(decompressBuffer(algorithm, bomb, 1_000_000)).rejects.toMatchObject({
+      code: 'CORRUPT_COMPRESSED_DATA',
+    })
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(20_000_000)
+  })
+
+  it('lz4: what other tools write is not taken for more than it is', async () => {
+    for (const raw of [
+      walLikeBytes(5 * 1024 * 1024),
+      Buffer.alloc(64 * 1024),
+      Buffer.from('x'),
+      noise(300_000),
+    ]) {
+      const run = spawnSync('lz4', ['-c', '-9', '-BX'], { input: raw, maxBuffer: 1 << 26 })
+      if (run.error !== undefined) return void console.warn('SKIPPED: lz4 is not installed')
+      expect((await decompressBuffer('lz4', run.stdout, raw.length)).equals(raw)).toBe(true)
+    }
+  })
+
   it.each([
     ['gzip', ['gzip', '-dc']],
     ['lz4', ['lz4', '-dc']],

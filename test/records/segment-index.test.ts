@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import {
+  formatSegmentIndex,
+  parseSegmentIndex,
   parseServerRecord,
+  readRecords,
   recordBetween,
   type SegmentIndex,
   SegmentIndexer,
@@ -91,6 +94,33 @@ describe('a record between two segments', () => {
     expect(between(HEAP)).toBeNull()
     expect(between(XLOG)).toBeNull()
   })
+})
+
+it('an index is none when one of its fields is not what it must be', () => {
+  const of = { segment: '000000010000000000000001', sha256: 'a'.repeat(64) }
+  const text = formatSegmentIndex(indexOf(START, Buffer.alloc(SEGMENT_SIZE)), of).toString()
+  const changed = (fields: object) => Buffer.from(JSON.stringify({ ...JSON.parse(text), ...fields }))
+  expect(parseSegmentIndex(changed({}), of)).not.toBeNull()
+  for (const fields of [
+    { dropped: {} },
+    { dropped: ['1'] },
+    { oldestXid: [] },
+    { newestXid: '7' },
+    { rest: { length: 'x', bytes: '' } },
+  ])
+    expect(parseSegmentIndex(changed(fields), of)).toBeNull()
+})
+
+it('a count that the record has no bytes for makes no room', () => {
+  const body = Buffer.alloc(40)
+  body.writeUInt32LE(30_000_000, 0)
+  const wal = new WalBytes(START)
+  wal.record({ resourceManager: 8, info: 0x10, body: mainData(body) })
+  const options = { segmentSize: SEGMENT_SIZE, timeline: 1 }
+  const [record] = readRecords([{ lsn: START, bytes: wal.bytes }], options)
+  const before = process.memoryUsage().heapUsed
+  expect(() => parseServerRecord(record!)).toThrow(RangeError)
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(50_000_000)
 })
 
 it('the index of zeros holds nothing', () => {
