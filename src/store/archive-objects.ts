@@ -11,7 +11,7 @@ import {
 import { type ContentFacts, conflict, otherCluster } from './archive-errors.js'
 import { sha256Hex } from './digest.js'
 import { operationFailed, StoreError } from './errors.js'
-import type { ObjectInfo, ObjectKind, ObjectStore, OperationOptions } from './object-store.js'
+import type { ObjectInfo, ObjectKind, ObjectStore, OperationOptions, StoredObject } from './object-store.js'
 
 /** Names of the metadata every object of an archive carries. */
 const SHA256 = 'sha256'
@@ -110,7 +110,7 @@ export class ArchiveObjects {
   compare(info: ObjectInfo, ours: ContentFacts): void {
     this.#checkCluster(info)
     const theirs = factsOf(info)
-    if (theirs === null) throw this.#corrupt(info.key, 'it has no checksum in its metadata')
+    if (theirs === null) throw this.corrupt(info.key, 'it has no checksum in its metadata')
     if (theirs.sha256 !== ours.sha256 || theirs.rawLength !== ours.rawLength)
       throw conflict(info.key, this.store.name, ours, theirs)
   }
@@ -119,18 +119,22 @@ export class ArchiveObjects {
    * The raw content of an object, checked.
    *
    * @param algorithm undefined: as its metadata say
+   * @param maxLength bytes of content that it can have: its metadata may say anything
    * @returns null when it is surely not there
    * @throws StoreError `STORE_CORRUPT` when it is not what was stored, also at a second try
    */
   async get(
     key: string,
     algorithm: StoreAlgorithm | undefined,
+    maxLength: number,
     options: OperationOptions,
   ): Promise<Buffer | null> {
+    // Compressed, content that does not give way to it takes a little more than it has.
+    const maxSize = maxLength + Math.ceil(maxLength / 8) + 65_536
     for (let attempt = 1; ; attempt++) {
       try {
-        const object = await this.store.get(key, options)
-        return object === null ? null : await this.#unpack(object.info, object.body, algorithm)
+        const object = await this.store.get(key, { ...options, maxSize })
+        return object === null ? null : await this.#unpack(object, algorithm, maxLength)
       } catch (error) {
         // It may have been damaged on the way only.
         if (!(error instanceof StoreError) || error.code !== 'STORE_CORRUPT' || attempt >= 2) throw error
@@ -144,22 +148,28 @@ export class ArchiveObjects {
     return info === null ? null : (factsOf(info)?.sha256 ?? null)
   }
 
-  async #unpack(info: ObjectInfo, body: Buffer, algorithm: StoreAlgorithm | undefined): Promise<Buffer> {
+  async #unpack(
+    { info, body }: StoredObject,
+    algorithm: StoreAlgorithm | undefined,
+    maxLength: number,
+  ): Promise<Buffer> {
     this.#checkCluster(info)
     const facts = factsOf(info)
-    if (facts === null) throw this.#corrupt(info.key, 'it has no checksum in its metadata')
+    if (facts === null) throw this.corrupt(info.key, 'it has no checksum in its metadata')
+    if (facts.rawLength > maxLength)
+      throw this.corrupt(info.key, `it says that it holds ${facts.rawLength} bytes, more than ${maxLength}`)
     const how = algorithm ?? (info.metadata[COMPRESSION] as StoreAlgorithm | undefined) ?? 'none'
     let raw: Buffer
     try {
       raw = await decompressBuffer(how, body, facts.rawLength)
     } catch (error) {
       if (!(error instanceof CorruptStreamError)) throw error
-      throw this.#corrupt(info.key, error.message, error)
+      throw this.corrupt(info.key, error.message, error)
     }
     if (raw.length !== facts.rawLength)
-      throw this.#corrupt(info.key, `it holds ${raw.length} bytes in place of ${facts.rawLength}`)
+      throw this.corrupt(info.key, `it holds ${raw.length} bytes in place of ${facts.rawLength}`)
     if ((await sha256Hex(raw)) !== facts.sha256)
-      throw this.#corrupt(info.key, 'its content does not have the checksum in its metadata')
+      throw this.corrupt(info.key, 'its content does not have the checksum in its metadata')
     return raw
   }
 
@@ -169,7 +179,8 @@ export class ArchiveObjects {
       throw otherCluster(`"${info.key}" in ${this.store.name}`, found, this.systemIdentifier)
   }
 
-  #corrupt(key: string, reason: string, cause?: unknown): StoreError {
+  /** An object that is not what was stored. */
+  corrupt(key: string, reason: string, cause?: unknown): StoreError {
     return operationFailed({ verb: 'get', key, store: this.store.name }, reason, {
       code: 'STORE_CORRUPT',
       hint: 'bring the object back from another copy or an older version; walship never replaces it',

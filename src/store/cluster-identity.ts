@@ -19,12 +19,15 @@ export interface ArchiveIdentity {
   readonly layoutVersion: 1
 }
 
+/** Bytes; it has some hundred. */
+const MAX_IDENTITY_SIZE = 64 * 1024
+
 /** @returns null when the store surely has none */
 export async function readIdentity(
   store: ObjectStore,
   options: OperationOptions,
 ): Promise<ArchiveIdentity | null> {
-  const object = await store.get(IDENTITY_KEY, options)
+  const object = await store.get(IDENTITY_KEY, { ...options, maxSize: MAX_IDENTITY_SIZE })
   return object === null ? null : parseIdentity(object.body, store.name)
 }
 
@@ -74,7 +77,11 @@ function parseIdentity(body: Buffer, store: string): ArchiveIdentity {
     throw unreadableIdentity(store, 'it is not JSON')
   }
   const { systemIdentifier, segmentSize, layoutVersion } = value ?? {}
-  if (layoutVersion !== 1) throw unreadableIdentity(store, `layout version ${layoutVersion} is not known`)
+  if (layoutVersion !== 1)
+    throw unreadableIdentity(
+      store,
+      `layout version ${JSON.stringify(layoutVersion)?.slice(0, 40)} is not known`,
+    )
   if (typeof systemIdentifier !== 'string' || !/^[0-9]{1,20}$/.test(systemIdentifier))
     throw unreadableIdentity(store, 'it has no system identifier')
   if (typeof segmentSize !== 'number' || !isValidSegmentSize(segmentSize))

@@ -71,3 +71,11 @@ export function operationFailed(
     context: { operation: operation.verb, key: operation.key, store: operation.store, ...options.context },
   })
 }
+
+/** Not what was stored, and not to be read either. */
+export function tooLarge(operation: StoreOperation, size: number, maxSize: number): StoreError {
+  return operationFailed(operation, `it has ${size} bytes, and at most ${maxSize} were stored`, {
+    code: 'STORE_CORRUPT',
+    hint: 'check what else writes to this place',
+  })
+}

@@ -176,8 +176,8 @@ export class FileStore extends StoreBase {
       }
       const text = await readIfThere(metadataPath(this.#root, key, await sha256Hex(body)))
       if (text !== null) {
-        const { metadata } = JSON.parse(text.toString('utf8')) as { metadata: Record<string, string> }
-        return { info: { key, size: body.length, metadata }, body }
+        const metadata = parseMetadata(text)
+        if (metadata !== null) return { info: { key, size: body.length, metadata }, body }
       }
       // An object that is being removed or replaced is without metadata for a moment.
       if (attempt < READ_ATTEMPTS) await sleep(READ_DELAY_MS)
@@ -262,5 +262,18 @@ export class FileStore extends StoreBase {
     if (this.#cleaned) return
     this.#cleaned = true
     await removeStaleTemporaries(this.#root, Date.now())
+  }
+}
+
+/** @returns null for what was not written here */
+function parseMetadata(text: Buffer): Readonly<Record<string, string>> | null {
+  try {
+    const { metadata } = JSON.parse(text.toString('utf8')) as { metadata: unknown }
+    if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) return null
+    return Object.values(metadata).every((value) => typeof value === 'string')
+      ? (metadata as Record<string, string>)
+      : null
+  } catch {
+    return null
   }
 }

@@ -25,7 +25,12 @@ export interface GetOptions extends OperationOptions {
   readonly offset?: number
   /** Most bytes wanted. Default: all to the end. */
   readonly length?: number
+  /** An object of more bytes is an error, and is not read: whoever asks knows what he stored. Default 2 GiB. */
+  readonly maxSize?: number
 }
+
+/** Twice the largest segment. */
+export const DEFAULT_MAX_SIZE = 2 * 1024 * 1024 * 1024
 
 export interface ListOptions extends OperationOptions {
   /** Only keys that sort behind this one. */

@@ -1,15 +1,16 @@
-import { StoreError } from './errors.js'
+import { StoreError, tooLarge } from './errors.js'
 import { checkKey, checkMetadata } from './object-key.js'
-import type {
-  GetOptions,
-  ListedObject,
-  ListOptions,
-  ObjectInfo,
-  ObjectStore,
-  OperationOptions,
-  PutOptions,
-  StoredObject,
-  StoreFeatures,
+import {
+  DEFAULT_MAX_SIZE,
+  type GetOptions,
+  type ListedObject,
+  type ListOptions,
+  type ObjectInfo,
+  type ObjectStore,
+  type OperationOptions,
+  type PutOptions,
+  type StoredObject,
+  type StoreFeatures,
 } from './object-store.js'
 
 /**
@@ -45,7 +46,11 @@ export abstract class StoreBase implements ObjectStore {
       if (value !== undefined && !(Number.isSafeInteger(value) && value >= 0))
         throw new RangeError(`${name} must be a safe integer of 0 or more, not ${value}`)
     }
-    return this.#run(options.signal, () => this.getObject(key, options))
+    const object = await this.#run(options.signal, () => this.getObject(key, options))
+    const { maxSize = DEFAULT_MAX_SIZE } = options
+    if (object !== null && object.body.length > maxSize)
+      throw tooLarge({ verb: 'get', key, store: this.name }, object.body.length, maxSize)
+    return object
   }
 
   async head(key: string, options: OperationOptions = {}): Promise<ObjectInfo | null> {

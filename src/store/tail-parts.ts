@@ -68,7 +68,7 @@ export class TailParts {
   /** @throws WalArchiveError `ARCHIVE_TAIL_PART_GONE` */
   async read(part: TailPart, options: OperationOptions): Promise<Buffer> {
     const key = this.#key(part)
-    const raw = await this.#objects.get(key, undefined, options)
+    const raw = await this.#objects.get(key, undefined, part.to - part.from, options)
     if (raw === null) throw tailPartGone(key, this.#objects.store.name)
     return raw
   }

@@ -29,7 +29,7 @@ import { ArchiveObjects } from './archive-objects.js'
 import { type ArchiveIdentity, claimArchive, readIdentity } from './cluster-identity.js'
 import { contentSha256 } from './digest.js'
 import type { ObjectStore, OperationOptions } from './object-store.js'
-import { checkSegment } from './segment-content.js'
+import { checkSegment, segmentFault } from './segment-content.js'
 import { StoredVariants } from './stored-variants.js'
 import { type TailPart, TailParts } from './tail-parts.js'
 
@@ -71,6 +71,10 @@ interface Opened {
   readonly objects: ArchiveObjects
   readonly tail: TailParts
 }
+
+/** Bytes. A line of a history file has about 60, one for each promotion. */
+const MAX_HISTORY_SIZE = 16 * 1024 * 1024
+const MAX_INDEX_SIZE = 16 * 1024 * 1024
 
 const UNCOMPRESSED: StoreCompression = { algorithm: 'none', level: undefined }
 
@@ -209,10 +213,8 @@ export class WalArchive {
    * @throws StoreError `STORE_CORRUPT`; WalArchiveError `ARCHIVE_OTHER_CLUSTER`
    */
   async getSegment(name: string, { signal }: OperationOptions = {}): Promise<Buffer | null> {
-    const { objects } = this.#open()
     if (!isArchivedName(name)) throw new TypeError(`"${name}" is not the name of a WAL segment`)
-    const read = (algorithm: StoreAlgorithm) =>
-      objects.get(walKey(name, storeExtension(algorithm)), algorithm, { signal })
+    const read = (algorithm: StoreAlgorithm) => this.#readSegment(name, algorithm, { signal })
     const { algorithm } = this.#compression
     const found = await read(algorithm)
     if (found !== null) return found
@@ -220,6 +222,16 @@ export class WalArchive {
     for (const other of others) if (other.status === 'fulfilled' && other.value !== null) return other.value
     for (const other of others) if (other.status === 'rejected') throw other.reason
     return null
+  }
+
+  /** A segment's object that holds the content of another one, metadata and all, is not believed. */
+  async #readSegment(name: string, algorithm: StoreAlgorithm, options: OperationOptions) {
+    const { identity, objects } = this.#open()
+    const key = walKey(name, storeExtension(algorithm))
+    const raw = await objects.get(key, algorithm, identity.segmentSize, options)
+    const fault = raw === null ? null : segmentFault(name, raw.subarray(0, 64), raw.length, identity)
+    if (fault !== null) throw objects.corrupt(key, fault)
+    return raw
   }
 
   /**
@@ -272,7 +284,7 @@ export class WalArchive {
   ): Promise<StoredIndex | null> {
     const { objects } = this.#open()
     const [index, segmentSha256] = await Promise.all([
-      objects.store.get(indexKey(name, format), { signal }),
+      objects.store.get(indexKey(name, format), { signal, maxSize: MAX_INDEX_SIZE }),
       this.#segmentSha256(name, { signal }),
     ])
     return index === null || segmentSha256 === null ? null : { content: index.body, segmentSha256 }
@@ -290,7 +302,7 @@ export class WalArchive {
 
   /** @returns null when it is surely not in the archive */
   async getHistory(timeline: number, { signal }: OperationOptions = {}): Promise<Buffer | null> {
-    return this.#open().objects.get(historyKey(timeline), 'none', { signal })
+    return this.#open().objects.get(historyKey(timeline), 'none', MAX_HISTORY_SIZE, { signal })
   }
 
   /**

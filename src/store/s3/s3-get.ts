@@ -4,7 +4,7 @@ import {
   type GetObjectCommandOutput,
   type S3Client,
 } from '@aws-sdk/client-s3'
-import type { StoreOperation } from '../errors.js'
+import { type StoreOperation, tooLarge } from '../errors.js'
 import type { StoredObject } from '../object-store.js'
 import { isS3Failure, senselessAnswer, statusOf } from './s3-errors.js'
 
@@ -16,6 +16,7 @@ export interface GetRequest {
   readonly offset: number
   /** At least 1; undefined for all to the end. */
   readonly length: number | undefined
+  readonly maxSize: number
   readonly operation: StoreOperation
   readonly abortSignal: AbortSignal
 }
@@ -44,13 +45,17 @@ export async function sendGet(request: GetRequest): Promise<StoredObject | null 
 
 async function readAnswer(
   answer: GetObjectCommandOutput,
-  { key, offset, length, operation }: GetRequest,
+  { key, offset, length, maxSize, operation }: GetRequest,
   ranged: boolean,
 ): Promise<StoredObject> {
   const body = answer.Body as (AsyncIterable<Buffer> & { destroy(): void }) | undefined
   if (body === undefined || answer.ETag === undefined || answer.ContentLength === undefined) {
     body?.destroy()
     throw senselessAnswer(operation, 'it names no ETag or no length')
+  }
+  if (answer.ContentLength > maxSize) {
+    body.destroy()
+    throw tooLarge(operation, answer.ContentLength, maxSize)
   }
   const bytes = await readBody(body, answer.ContentLength, operation)
   const metadata = answer.Metadata ?? {}

@@ -47,9 +47,11 @@ export async function sendList(request: ListRequest): Promise<ListPage> {
   const objects: ListedObject[] = []
   let last = request.last
   for (const { Key, Size } of answer.Contents ?? []) {
-    const key = Key?.slice(folder.length)
+    if (Key === undefined || Size === undefined) continue
+    if (!Key.startsWith(folder + prefix)) throw senselessAnswer(operation, 'it lists what was not asked for')
+    const key = Key.slice(folder.length)
     // Not ours: a folder as some programs make it, the probe.
-    if (key === undefined || Size === undefined || !isKey(key)) continue
+    if (!isKey(key)) continue
     if (key <= last) throw senselessAnswer(operation, `keys are out of order at "${key}"`)
     last = key
     objects.push({ key, size: Size })

@@ -1,14 +1,15 @@
 import { DeleteObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3'
 import { sha256 } from '../digest.js'
 import { StoreError, type StoreOperation } from '../errors.js'
-import type {
-  GetOptions,
-  ListedObject,
-  ListOptions,
-  ObjectInfo,
-  OperationOptions,
-  PutOptions,
-  StoredObject,
+import {
+  DEFAULT_MAX_SIZE,
+  type GetOptions,
+  type ListedObject,
+  type ListOptions,
+  type ObjectInfo,
+  type OperationOptions,
+  type PutOptions,
+  type StoredObject,
 } from '../object-store.js'
 import { StoreBase } from '../store-base.js'
 import type { StoreOptions } from '../store-options.js'
@@ -23,6 +24,8 @@ import { type PutRequest, probeConditionalPut, sendConditionalPut, sendPut } fro
 
 const DEFAULT_ATTEMPTS = 4
 const DEFAULT_REQUEST_TIMEOUT_MS = 300_000
+
+const MAX_EMPTY_PAGES = 1000
 
 /**
  * Put twice where it must be found out whether a store refuses to overwrite. Nothing else is done with it;
@@ -127,7 +130,7 @@ export class S3Store extends StoreBase {
       const found =
         options.length === 0
           ? 'past-end'
-          : await this.#get(key, operation, abortSignal, offset, options.length)
+          : await this.#get(key, operation, abortSignal, { ...options, offset })
       if (found !== 'past-end') return found
       const info = await this.#look(key, operation, abortSignal)
       return info === null ? null : { info, body: Buffer.alloc(0) }
@@ -143,6 +146,7 @@ export class S3Store extends StoreBase {
     const operation = this.#operation('list', prefix)
     let token: string | undefined
     let last = options.after ?? ''
+    let empty = 0
     do {
       const page = await this.#try(operation, options.signal, (abortSignal) =>
         sendList({
@@ -152,6 +156,10 @@ export class S3Store extends StoreBase {
           pageSize: options.pageSize,
         }),
       )
+      // A store may have nothing to show on a page, but not for ever.
+      empty = page.objects.length === 0 ? empty + 1 : 0
+      if (page.token !== undefined && (page.token === token || empty > MAX_EMPTY_PAGES))
+        throw senselessAnswer(operation, 'the list has no end')
       token = page.token
       last = page.objects.at(-1)?.key ?? last
       yield page.objects
@@ -217,13 +225,12 @@ export class S3Store extends StoreBase {
     key: string,
     operation: StoreOperation,
     abortSignal: AbortSignal,
-    offset: number,
-    length: number | undefined,
+    { offset = 0, length, maxSize = DEFAULT_MAX_SIZE }: GetOptions,
   ): Promise<StoredObject | null | 'past-end'> {
     const input = { Bucket: this.#bucket, Key: this.#prefix + key, ...this.#customerKey }
     return sendGet({
       client: this.#connection.client,
-      ...{ input, key, offset, length, operation, abortSignal },
+      ...{ input, key, offset, length, maxSize, operation, abortSignal },
     })
   }
 
@@ -238,7 +245,7 @@ export class S3Store extends StoreBase {
     } catch (error) {
       if (statusOf(error) !== 404) throw error
     }
-    const found = await this.#get(key, operation, abortSignal, 0, 1)
+    const found = await this.#get(key, operation, abortSignal, { length: 1 })
     if (found === 'past-end') throw senselessAnswer(operation, 'HEAD does not find it and GET does')
     return found?.info ?? null
   }
