@@ -44,7 +44,8 @@ export async function runPgReceivewal(host: ProgramHost): Promise<number> {
 /** getopt has printed what is wrong. */
 class GetoptComplaint extends CommandLineError {}
 
-function readCommandLine(host: ProgramHost): ReceiveOptionValues {
+/** @throws CommandLineError */
+export function readCommandLine(host: ProgramHost): ReceiveOptionValues {
   const values: ReceiveOptionValues = {}
   for (const item of getopt(host.arguments, GETOPT_OPTIONS)) {
     switch (item.kind) {
