@@ -53,6 +53,8 @@ export async function readWalshipCommandLine(
   const args = first === 'help' ? [...rest, '--help'] : [...host.arguments]
   const command = COMMANDS.find(({ words }) => words === args.slice(0, words.split(' ').length).join(' '))
   const optionWords = args.slice(command === undefined ? 0 : command.words.split(' ').length)
+  if (optionWords.some(hasBrokenName))
+    throw new CommandLineError('an option has a line break in its name', { pointsAtHelp: true })
 
   const { text, given, operands } = await parse(programName, command, optionWords)
   if (text !== '') return { kind: 'text', text: `${text}\n` }
@@ -86,6 +88,11 @@ export async function readWalshipCommandLine(
     default:
       return slotCommand(command.words === 'slot create' ? 'create-slot' : 'drop-slot', all, operands)
   }
+}
+
+/** yargs looks at such a word with a pattern that takes hours for some thousand letters. */
+function hasBrokenName(word: string): boolean {
+  return word.startsWith('-') && /[\n\r\u2028\u2029]/.test(word.split('=', 1)[0]!)
 }
 
 interface Parsed {

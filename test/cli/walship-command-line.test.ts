@@ -37,6 +37,16 @@ describe('walship command line', () => {
     expect((await run('status now')).err).toContain('too many command-line arguments (first is "now")')
   })
 
+  it('takes no time over a word that no pattern fits', async () => {
+    const word = `-U${'['.repeat(6000)}${'\r'.repeat(3000)}`
+    await expect(
+      readWalshipCommandLine(new FakeHost(['slot', 'create', '-h', 'x', word], { invokedAs }), 'walship'),
+    ).rejects.toThrow('an option has a line break in its name')
+    expect(await read('slot list --dbname=host=x\nuser=y')).toMatchObject({
+      values: { dbname: 'host=x\nuser=y' },
+    })
+  })
+
   it('reads the options of receive', async () => {
     expect(
       await read('receive -D x --no-loop -vZ gzip:3 -s=5 --endpos 0/0 -h db --log-level warn'),

@@ -20,7 +20,7 @@ export function isOurs(error: unknown): error is WalshipError {
     error instanceof WalshipError &&
     /^[A-Z][A-Z0-9]*(_[A-Z0-9]+)+$/.test(error.code) &&
     error.message.length > 0 &&
-    error.message.length < 20_000
+    error.message.length < 200_000
   )
 }
 

@@ -5,6 +5,7 @@ import { errnoText } from '../../base/index.js'
 import { StoreError } from '../errors.js'
 import type { S3Options } from '../store-options.js'
 import { openAgents } from './agents.js'
+import { boundAnswers } from './bounded-answers.js'
 import type { Environment } from './proxy-choice.js'
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 5_000
@@ -86,12 +87,14 @@ async function openHandler(
 ): Promise<NodeHttpHandler> {
   const caFile = options.caFile ?? (environment.AWS_CA_BUNDLE || undefined)
   const ca = caFile === undefined ? undefined : await readCaFile(caFile)
-  return new NodeHttpHandler({
-    ...(await openAgents(environment, ca, endpoint)),
-    connectionTimeout: options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS,
-    socketTimeout: options.idleTimeoutMs ?? DEFAULT_IDLE_TIMEOUT_MS,
-    logger: SILENT,
-  })
+  return boundAnswers(
+    new NodeHttpHandler({
+      ...(await openAgents(environment, ca, endpoint)),
+      connectionTimeout: options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS,
+      socketTimeout: options.idleTimeoutMs ?? DEFAULT_IDLE_TIMEOUT_MS,
+      logger: SILENT,
+    }),
+  )
 }
 
 async function readCaFile(path: string): Promise<Buffer> {
