@@ -1,3 +1,4 @@
+import type { FileSystem } from '../base/index.js'
 import type { CompressionSpec } from '../codec/index.js'
 import type { PhysicalReplicationConnection } from '../pg/index.js'
 import { historyFileExists, writeHistoryFile } from '../segments/index.js'
@@ -10,6 +11,7 @@ export interface KeepHistoryOptions {
   readonly compression: CompressionSpec
   readonly fileMode: number
   readonly durable: boolean
+  readonly files?: FileSystem
   readonly signal: AbortSignal
   onEvent(event: ReceiveEvent): void
 }
@@ -46,6 +48,7 @@ export async function keepHistory(
       compression: options.compression,
       fileMode: options.fileMode,
       durable: options.durable,
+      files: options.files,
     })
   } catch (error) {
     options.onEvent({ kind: 'error', error: asWalshipError(error) })

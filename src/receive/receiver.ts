@@ -1,4 +1,4 @@
-import { sleep, type WalshipError } from '../base/index.js'
+import { type FileSystem, sleep, type WalshipError } from '../base/index.js'
 import type { CompressionSpec } from '../codec/index.js'
 import { type ConnectOptions, PhysicalReplicationConnection } from '../pg/index.js'
 import { INVALID_LSN, type Lsn } from '../wal/index.js'
@@ -57,6 +57,8 @@ export interface ReceiverOptions {
   readonly retry: RetryPolicy | null
   /** Servers of a newer major are warned about. */
   readonly newestServerMajor: number
+  /** What writes the files and asks for their durability. Replaced in tests. */
+  readonly files?: FileSystem
   onEvent(event: ReceiveEvent): void
   /** More has been written. Called often. */
   onWritten?(): void
@@ -269,6 +271,7 @@ export class Receiver {
         reportsFlush: options.ackPolicy !== undefined || options.synchronous || Boolean(options.slotName),
         archive: options.archive,
         space: options.space,
+        files: options.files,
         walCheck: this.#walCheck,
         signal,
         onEvent,

@@ -1,3 +1,4 @@
+import type { FileSystem } from '../base/index.js'
 import type { CompressionSpec } from '../codec/index.js'
 import { type EndOfStream, type PhysicalReplicationConnection, ServerError } from '../pg/index.js'
 import { WalWriter } from '../segments/index.js'
@@ -26,6 +27,7 @@ export interface StreamTimelineOptions {
   readonly reportsFlush: boolean
   readonly archive: ArchiveDoor | undefined
   readonly space: SpaceLimits | undefined
+  readonly files: FileSystem | undefined
   /** Looks at all WAL before it is written; undefined: nobody does. */
   readonly walCheck: WalCheck | undefined
   /** Aborting stops cleanly. */
@@ -89,6 +91,7 @@ export async function streamTimeline(
     fileMode: facts.fileMode,
     durable: options.durable,
     synchronous: options.synchronous,
+    files: options.files,
     onFinished: (name, lsn) => {
       onEvent({ kind: 'segment-finished', name, lsn, timeline: start.timeline })
       record()
@@ -229,16 +232,23 @@ async function runStream(
     })
   if (started.kind === 'ended') return started.end
   onStarted()
+  let onAbort = () => {}
   const interrupted = new Promise<'interrupt'>((resolve) => {
-    if (signal.aborted) resolve('interrupt')
-    else signal.addEventListener('abort', () => resolve('interrupt'), { once: true })
+    onAbort = () => resolve('interrupt')
+    if (signal.aborted) onAbort()
+    else signal.addEventListener('abort', onAbort, { once: true })
   })
   const streamed = connection.streamWal(pump).catch((error) => {
     throw streamFailed(error)
   })
   // When we stop first, the stream ends later and nobody waits for it any more.
   streamed.catch(() => {})
-  const end = await Promise.race([streamed, pump.reachedEnd.then(() => 'endpos' as const), interrupted])
-  pump.freeze()
-  return end
+  try {
+    const end = await Promise.race([streamed, pump.reachedEnd.then(() => 'endpos' as const), interrupted])
+    pump.freeze()
+    return end
+  } finally {
+    // The signal outlives the stream: each reconnect would leave one more listener on it.
+    signal.removeEventListener('abort', onAbort)
+  }
 }

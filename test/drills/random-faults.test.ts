@@ -7,6 +7,7 @@ import { waitFor } from '../../scripts/wait-for.js'
 import { testDirectory } from '../live/test-directory.js'
 import { launchTestServer, MAJOR, streaming, switchSegment } from '../live/test-server.js'
 import { type Fault, internalError, lostResponse, slowDown } from '../support/fault-proxy.js'
+import { below, randomNumbers } from '../support/random.js'
 import { describeWithS3 } from '../support/s3-server.js'
 import { archived, archivedNames, expectArchivedWal } from './archived-wal.js'
 import { DrillBucket, logged } from './drill-bucket.js'
@@ -33,17 +34,6 @@ const FAULTS: readonly Fault[] = [
   { kind: 'delay', delayMs: 200 },
 ]
 
-/** The same numbers for the same seed. */
-function randomNumbers(seed: number): (below: number) => number {
-  let state = seed >>> 0
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
-  }
-}
-
 /** WAL that waits for no standby, so that segments fill however slow commits are. Returns what ends it. */
 async function startBulkWal(server: PostgresServer): Promise<() => Promise<void>> {
   const client = await server.connect()
@@ -65,7 +55,8 @@ describeWithS3(`faults and kills at random, PostgreSQL ${MAJOR}`, () => {
     `leave the archive byte for byte the server's (--ack %s, seed ${SEED})`,
     { timeout: LONG ? 900_000 : 120_000 },
     async (ack) => {
-      const random = randomNumbers(SEED)
+      const numbers = randomNumbers(SEED)
+      const random = (limit: number) => below(numbers, limit)
       const bucket = await DrillBucket.open()
       const directory = await testDirectory()
       // Its WAL would come when the load is over, behind the end that is looked at.

@@ -1,159 +1,150 @@
-import { constants } from 'node:fs'
+import { closeSync, constants, ftruncateSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { FileSystem, OpenFile } from '../../src/base/index.js'
+import { DiskModel, type Inode } from '../support/disk-model.js'
 
-const PAGE = 4096
-
-/** What the power cut throws at everything that still runs. */
+/** What is thrown at everything that still runs when the power is cut or the process killed. */
 export class PowerCut extends Error {}
 
-class Inode {
-  data: Buffer = Buffer.alloc(0)
-  durable: Buffer = Buffer.alloc(0)
-
-  resize(size: number): void {
-    const resized = Buffer.alloc(size)
-    this.data.copy(resized)
-    this.data = resized
-  }
-
-  sync(from = 0, to: number = this.data.length): void {
-    if (this.durable.length !== this.data.length) {
-      const durable = Buffer.alloc(this.data.length)
-      this.durable.copy(durable)
-      this.durable = durable
-    }
-    this.data.copy(this.durable, from, from, to)
-  }
-}
-
-interface NameChange {
-  readonly remove?: string
-  readonly set?: string
-  readonly inode?: Inode
-}
+export type CallKind =
+  | 'open'
+  | 'write'
+  | 'read'
+  | 'size'
+  | 'truncate'
+  | 'chmod'
+  | 'sync'
+  | 'directory-sync'
+  | 'rename'
+  | 'unlink'
+  | 'list'
 
 /**
  * A file system in memory that forgets, when its power is cut, what was not synced: any of the pages
  * written since the last fsync of a file, and the changes of names since the last fsync of the
  * directory: the last ones of them (as with a journal) or any of them.
+ *
+ * With a mirror, a real directory shows at each moment what programs see, for code that reads by itself.
  */
 export class CrashingFileSystem implements FileSystem {
-  #names = new Map<string, Inode>()
-  #durableNames = new Map<string, Inode>()
-  #pending: NameChange[] = []
-  #callsLeft = Number.POSITIVE_INFINITY
+  readonly model: DiskModel
   readonly #random: () => number
-  readonly #ordered: boolean
+  readonly #mirror: string | null
+  #callsLeft = Number.POSITIVE_INFINITY
+  readonly #descriptors = new Set<number>()
+  /** An errno for a call that has to fail; a failed fsync loses what it should have written. */
+  fail: (kind: CallKind) => string | undefined = () => undefined
+  /** Called once when the end comes. */
+  onEnd: () => void = () => {}
 
-  constructor(random: () => number, ordered: boolean) {
+  constructor(random: () => number, ordered: boolean, mirror: string | null = null) {
     this.#random = random
-    this.#ordered = ordered
+    this.model = new DiskModel(random, ordered)
+    this.#mirror = mirror
   }
 
-  /** Cuts the power at the given call from now on. */
+  /** Cuts the power, or kills the process, at the given call from now on. */
   cutPowerAfter(calls: number): void {
     this.#callsLeft = calls
   }
 
+  get hasEnded(): boolean {
+    return this.#callsLeft < 0
+  }
+
   /** What is on the disk when power is back; the file system goes on from there. */
   restart(): Map<string, Buffer> {
-    const kept = Math.floor(this.#random() * (this.#pending.length + 1))
-    for (const [i, change] of this.#pending.entries()) {
-      if (this.#ordered ? i < kept : this.#random() < 0.5) applyChange(this.#durableNames, change)
-    }
-    for (const inode of new Set(this.#durableNames.values())) this.#forget(inode)
-    this.#names = new Map(this.#durableNames)
-    this.#pending = []
+    this.revive()
+    return this.model.restart()
+  }
+
+  /** A new process on the same machine: nothing is lost. */
+  revive(): void {
     this.#callsLeft = Number.POSITIVE_INFINITY
-    return new Map([...this.#names].map(([name, inode]) => [name, inode.data]))
+    for (const descriptor of this.#descriptors) closeSync(descriptor)
+    this.#descriptors.clear()
   }
 
-  #forget(inode: Inode): void {
-    const sizeKept = this.#random() < 0.5
-    const image = Buffer.alloc(sizeKept ? inode.data.length : inode.durable.length)
-    for (let at = 0; at < image.length; at += PAGE) {
-      const source = this.#random() < 0.5 ? inode.data : inode.durable
-      if (at < source.length) source.copy(image, at, at, at + PAGE)
-    }
-    inode.data = image
-    inode.durable = Buffer.from(image)
-  }
-
-  #change(change: NameChange): void {
-    applyChange(this.#names, change)
-    this.#pending.push(change)
-  }
-
-  async call(): Promise<void> {
+  /** @throws PowerCut, or the error that was planned */
+  async call(kind: CallKind): Promise<void> {
     // As in the thread pool, calls that run at the same time end in any order.
     const turns = Math.floor(this.#random() * 3)
     for (let i = 0; i < turns; i++) await Promise.resolve()
-    if (this.#callsLeft-- <= 0) throw new PowerCut('power cut')
+    if (this.#callsLeft-- <= 0) {
+      if (this.#callsLeft === -1) this.onEnd()
+      throw new PowerCut('power cut')
+    }
+    const errno = this.fail(kind)
+    if (errno !== undefined) throw osError(errno)
   }
 
   async open(path: string, flags: number): Promise<OpenFile> {
-    await this.call()
+    await this.call('open')
     if ((flags & constants.O_DIRECTORY) !== 0) return new CrashingDirectory(this)
     const name = basename(path)
-    let inode = this.#names.get(name)
+    let inode = this.model.lookup(name)
     if (inode !== undefined && (flags & constants.O_EXCL) !== 0) throw osError('EEXIST')
     if (inode === undefined) {
       if ((flags & constants.O_CREAT) === 0) throw osError('ENOENT')
-      inode = new Inode()
-      this.#change({ set: name, inode })
+      inode = this.model.create(name)
     }
     if ((flags & constants.O_TRUNC) !== 0) inode.resize(0)
-    return new CrashingFile(this, inode, (flags & constants.O_DSYNC) === constants.O_DSYNC)
+    return new CrashingFile(this, inode, {
+      writesDurably: (flags & constants.O_DSYNC) === constants.O_DSYNC,
+      mirror: this.#mirrored(path, flags),
+      closed: (descriptor) => this.#descriptors.delete(descriptor),
+    })
   }
 
   async rename(from: string, to: string): Promise<void> {
-    await this.call()
-    const inode = this.#names.get(basename(from))
-    if (inode === undefined) throw osError('ENOENT')
-    this.#change({ remove: basename(from), set: basename(to), inode })
+    await this.call('rename')
+    if (!this.model.rename(basename(from), basename(to))) throw osError('ENOENT')
+    if (this.#mirror !== null) renameSync(from, to)
   }
 
   async unlink(path: string): Promise<void> {
-    await this.call()
-    const name = basename(path)
-    const inode = this.#names.get(name)
-    if (inode === undefined) throw osError('ENOENT')
-    this.#change({ remove: name, inode })
+    await this.call('unlink')
+    if (!this.model.unlink(basename(path))) throw osError('ENOENT')
+    if (this.#mirror !== null) unlinkSync(path)
   }
 
   async list(): Promise<string[]> {
-    await this.call()
-    return [...this.#names.keys()]
+    await this.call('list')
+    return this.model.names
   }
 
-  syncNames(): void {
-    for (const change of this.#pending) applyChange(this.#durableNames, change)
-    this.#pending = []
+  #mirrored(path: string, flags: number): number | null {
+    if (this.#mirror === null) return null
+    const descriptor = openSync(path, flags & ~constants.O_DSYNC & ~constants.O_EXCL)
+    this.#descriptors.add(descriptor)
+    return descriptor
   }
-}
-
-function applyChange(names: Map<string, Inode>, change: NameChange): void {
-  if (change.remove !== undefined && names.get(change.remove) === change.inode) names.delete(change.remove)
-  if (change.set !== undefined) names.set(change.set, change.inode!)
 }
 
 function osError(code: string): Error {
   return Object.assign(new Error(code), { code })
 }
 
+interface CrashingFileOptions {
+  readonly writesDurably: boolean
+  /** Descriptor of the file in the mirror. */
+  readonly mirror: number | null
+  closed(descriptor: number): void
+}
+
 class CrashingFile implements OpenFile {
   readonly #system: CrashingFileSystem
   readonly #inode: Inode
-  readonly #writesDurably: boolean
+  readonly #options: CrashingFileOptions
 
-  constructor(system: CrashingFileSystem, inode: Inode, writesDurably: boolean) {
+  constructor(system: CrashingFileSystem, inode: Inode, options: CrashingFileOptions) {
     this.#system = system
     this.#inode = inode
-    this.#writesDurably = writesDurably
+    this.#options = options
   }
 
   async writev(buffers: readonly Uint8Array[], position: number): Promise<number> {
+    const { writesDurably, mirror } = this.#options
     // In two steps, so that the power can be cut in between.
     const bytes = Buffer.concat(buffers)
     const half = Math.ceil(bytes.length / 2)
@@ -161,35 +152,42 @@ class CrashingFile implements OpenFile {
       [0, half],
       [half, bytes.length],
     ] as const) {
-      await this.#system.call()
-      if (this.#inode.data.length < position + to) this.#inode.resize(position + to)
-      bytes.copy(this.#inode.data, position + from, from, to)
+      await this.#system.call('write')
+      const piece = bytes.subarray(from, to)
+      if (mirror !== null) writeSync(mirror, piece, 0, piece.length, position + from)
+      this.#inode.write(piece, position + from)
     }
-    if (this.#writesDurably) this.#inode.sync(position, position + bytes.length)
+    if (writesDurably) this.#inode.writeDurably(bytes, position)
     return bytes.length
   }
 
   async read(buffer: Uint8Array, position: number): Promise<number> {
-    await this.#system.call()
+    await this.#system.call('read')
     return this.#inode.data.copy(buffer, 0, position)
   }
 
   async size(): Promise<number> {
-    await this.#system.call()
-    return this.#inode.data.length
+    await this.#system.call('size')
+    return this.#inode.size
   }
 
   async truncate(size: number): Promise<void> {
-    await this.#system.call()
+    await this.#system.call('truncate')
+    if (this.#options.mirror !== null) ftruncateSync(this.#options.mirror, size)
     this.#inode.resize(size)
   }
 
   async chmod(): Promise<void> {
-    await this.#system.call()
+    await this.#system.call('chmod')
   }
 
   async datasync(): Promise<void> {
-    await this.#system.call()
+    try {
+      await this.#system.call('sync')
+    } catch (error) {
+      if (!(error instanceof PowerCut)) this.#inode.failSync()
+      throw error
+    }
     this.#inode.sync()
   }
 
@@ -197,7 +195,12 @@ class CrashingFile implements OpenFile {
     return this.datasync()
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    const { mirror, closed } = this.#options
+    if (mirror === null || this.#system.hasEnded) return
+    closed(mirror)
+    closeSync(mirror)
+  }
 }
 
 class CrashingDirectory implements OpenFile {
@@ -208,8 +211,8 @@ class CrashingDirectory implements OpenFile {
   }
 
   async sync(): Promise<void> {
-    await this.#system.call()
-    this.#system.syncNames()
+    await this.#system.call('directory-sync')
+    this.#system.model.syncNames()
   }
 
   async close(): Promise<void> {}

@@ -1,23 +1,16 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { firstContentBytes, parseCompression } from '../../src/codec/index.js'
+import { parseCompression } from '../../src/codec/index.js'
 import { findStreamingStart, WalWriter } from '../../src/segments/index.js'
 import { type Lsn, lsnMax, segmentFileName, segmentNumber } from '../../src/wal/index.js'
-import { source } from '../codec/sample-data.js'
+import { randomNumbers } from '../support/random.js'
 import { CrashingFileSystem, PowerCut } from './crashing-file-system.js'
 import { walByteAt } from './known-wal.js'
+import { readableContent } from './readable-content.js'
 import { contentOf, MB, temporaryDirectory } from './wal-directory-fixture.js'
 
 const SIZE = BigInt(MB)
-
-function randomNumbers(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return (state >>> 4) / 2 ** 28
-  }
-}
 
 interface Run {
   readonly files: CrashingFileSystem
@@ -70,18 +63,6 @@ function materialize(directory: string, image: Map<string, Buffer>): void {
   for (const [name, content] of image) writeFileSync(join(directory, name), content)
 }
 
-/** As much of a file's content as can be read, garbage behind it or not. */
-async function readable(name: string, bytes: Buffer, length: number): Promise<Buffer> {
-  const algorithm = name.includes('.gz') ? 'gzip' : name.includes('.lz4') ? 'lz4' : 'none'
-  let content: Buffer = Buffer.alloc(0)
-  // What zlib decoded from a piece of input that also holds a fault is lost, so the pieces get small.
-  for (const pieceSize of [65_536, 256, 4]) {
-    content = await firstContentBytes(algorithm, source(bytes, pieceSize), length)
-    if (content.length === length || algorithm !== 'gzip') break
-  }
-  return content
-}
-
 async function expectAllUpTo(image: Map<string, Buffer>, flushed: Lsn): Promise<void> {
   for (let start = SIZE; start < flushed; start += SIZE) {
     const segmentName = segmentFileName(1, segmentNumber(start as Lsn, MB), MB)
@@ -91,7 +72,7 @@ async function expectAllUpTo(image: Map<string, Buffer>, flushed: Lsn): Promise<
     for (const suffix of ['', '.gz', '.lz4', '.partial', '.gz.partial', '.lz4.partial']) {
       const name = segmentName + suffix
       if (!image.has(name)) continue
-      if ((await readable(name, image.get(name)!, length)).equals(expected)) found.push(name)
+      if ((await readableContent(name, image.get(name)!, length)).equals(expected)) found.push(name)
     }
     expect(found, `${segmentName} up to ${length} in ${[...image.keys()].join(' ')}`).not.toEqual([])
   }

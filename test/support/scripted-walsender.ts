@@ -11,6 +11,9 @@ export interface Status {
   readonly replyRequested: boolean
 }
 
+/** What a command is answered with: these bytes, or whatever a function does with the connection. */
+export type Answer = Buffer | ((query: string, socket: net.Socket) => void)
+
 /**
  * A walsender on loopback that does only what a test tells it: for what real servers do too
  * seldom, or never. Commands are answered from a table; in a stream the test sends frames itself.
@@ -23,7 +26,11 @@ export class ScriptedWalsender implements AsyncDisposable {
   /** CopyDone frames that arrived. */
   copyDones = 0
   readonly #server: net.Server
-  readonly #answers = new Map<string, Buffer>()
+  /** Called with each status as it comes. */
+  onStatus: (status: Status, socket: net.Socket) => void = () => {}
+  /** Called with each CopyDone. */
+  onCopyDone: (socket: net.Socket) => void = () => {}
+  readonly #answers = new Map<string, Answer>()
   readonly #sockets = new Set<net.Socket>()
   #waiters: (() => void)[] = []
 
@@ -45,8 +52,8 @@ export class ScriptedWalsender implements AsyncDisposable {
   }
 
   /** What a command that begins with `prefix` is answered with. The longest prefix counts. */
-  answer(prefix: string, bytes: Buffer): void {
-    this.#answers.set(prefix, bytes)
+  answer(prefix: string, answer: Answer): void {
+    this.#answers.set(prefix, answer)
   }
 
   send(...frames: Buffer[]): void {
@@ -105,26 +112,36 @@ export class ScriptedWalsender implements AsyncDisposable {
         const prefix = [...this.#answers.keys()]
           .filter((key) => query.startsWith(key))
           .sort((a, b) => b.length - a.length)[0]
-        if (prefix !== undefined) socket.write(this.#answers.get(prefix)!)
+        const answer = prefix === undefined ? undefined : this.#answers.get(prefix)
+        if (typeof answer === 'function') answer(query, socket)
+        else if (answer !== undefined) socket.write(answer)
         break
       }
       case 'd':
         if (message[5] === 0x72) {
-          this.statuses.push({
-            write: message.readBigUInt64BE(6),
-            flush: message.readBigUInt64BE(14),
-            apply: message.readBigUInt64BE(22),
-            clock: message.readBigInt64BE(30),
-            replyRequested: message[38] === 1,
-          })
+          const status = parseStatus(message.subarray(5))
+          this.statuses.push(status)
+          this.onStatus(status, socket)
         }
         break
       case 'c':
         this.copyDones += 1
+        this.onCopyDone(socket)
         break
       case 'X':
         socket.end()
     }
+  }
+}
+
+/** @param payload of a CopyData message, from its `r` on */
+export function parseStatus(payload: Buffer): Status {
+  return {
+    write: payload.readBigUInt64BE(1),
+    flush: payload.readBigUInt64BE(9),
+    apply: payload.readBigUInt64BE(17),
+    clock: payload.readBigInt64BE(25),
+    replyRequested: payload[33] === 1,
   }
 }
 

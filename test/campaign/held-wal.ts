@@ -1,0 +1,82 @@
+/** What a directory holds after a disaster, against what the server sent and what it was told is safe. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { formatLsn, type Lsn, lsnMin, parseSegmentFileName } from '../../src/wal/index.js'
+import { readableContent } from '../segments/readable-content.js'
+
+const SUFFIXES = ['', '.gz', '.lz4', '.partial', '.gz.partial', '.lz4.partial']
+
+/** The bytes a server sent for one segment, from its start on. */
+export type SentSegment = (timeline: number, segment: bigint) => Buffer
+
+/** A stretch that must be held on one timeline. */
+export interface ClaimedRange {
+  readonly timeline: number
+  readonly from: Lsn
+  readonly to: Lsn
+}
+
+export function readImage(directory: string): Map<string, Buffer> {
+  return new Map(readdirSync(directory).map((name) => [name, readFileSync(join(directory, name))]))
+}
+
+/** Everything in the range is in a file that a restart or a person finds. @returns one sentence for each lack */
+export async function lackingBytes(
+  image: ReadonlyMap<string, Buffer>,
+  range: ClaimedRange,
+  segmentSize: number,
+  nameOf: (timeline: number, segment: bigint) => string,
+  sent: SentSegment,
+): Promise<string[]> {
+  const size = BigInt(segmentSize)
+  const lacks: string[] = []
+  for (let segment = range.from / size; segment * size < range.to; segment++) {
+    const start = (segment * size) as Lsn
+    const end = lsnMin(range.to, (start + size) as Lsn)
+    const offset = range.from > start ? Number(range.from - start) : 0
+    const wanted = sent(range.timeline, segment).subarray(offset, Number(end - start))
+    const name = nameOf(range.timeline, segment)
+    const seen: string[] = []
+    let held = false
+    for (const suffix of SUFFIXES) {
+      const bytes = image.get(name + suffix)
+      if (bytes === undefined || held) continue
+      const content = await readableContent(name + suffix, bytes, Number(end - start))
+      held = content.subarray(offset).equals(wanted)
+      seen.push(
+        `${name}${suffix} (good up to ${formatLsn(goodUpTo(content.subarray(offset), wanted, range, start))})`,
+      )
+    }
+    if (!held)
+      lacks.push(
+        `up to ${formatLsn(end)} on timeline ${range.timeline} was claimed to be safe; there is ${seen.join(', ') || `no ${name}`}`,
+      )
+  }
+  return lacks
+}
+
+function goodUpTo(content: Buffer, wanted: Buffer, range: ClaimedRange, start: Lsn): Lsn {
+  const from = range.from > start ? range.from : start
+  const bad = wanted.findIndex((byte, at) => byte !== content[at])
+  return (from + BigInt(bad < 0 ? wanted.length : bad)) as Lsn
+}
+
+/** A final name is seen only on a whole segment with the right bytes. @returns one sentence for each breach */
+export async function wrongFinalFiles(
+  image: ReadonlyMap<string, Buffer>,
+  segmentSize: number,
+  sent: SentSegment,
+): Promise<string[]> {
+  const wrong: string[] = []
+  for (const [name, bytes] of image) {
+    const parsed = parseSegmentFileName(name.slice(0, 24), segmentSize)
+    if (parsed === null || !['', '.gz', '.lz4'].includes(name.slice(24))) continue
+    const content = await readableContent(name, bytes, segmentSize + 1)
+    const expected = sent(parsed.timeline, parsed.segment)
+    if (content.length !== segmentSize || !content.equals(expected))
+      wrong.push(
+        `${name} has its final name, and ${content.length} bytes that are not the server's ${expected.length}`,
+      )
+  }
+  return wrong
+}
