@@ -89,20 +89,45 @@ export async function firstContentBytes(
   return Buffer.concat(parts).subarray(0, byteCount)
 }
 
+/** What a file gives back that may be torn or end in garbage, as after a crash. */
+export interface RecoverableContent {
+  /** Bytes of content. */
+  readonly size: number
+  /** The content itself, read once more. */
+  read(): AsyncGenerator<Buffer>
+}
+
 /**
- * How many bytes of content a file gives back that may be torn or end in garbage, as after a crash.
- * Exact to the byte: on it rests whether a newer file holds as much as this one.
+ * Finds out how much content a file gives back. Exact to the byte: on it rests whether a newer file holds as much as
+ * this one. That it can be decoded does not say that it is right: in the middle of a stream neither gzip nor lz4 has a
+ * checksum, and garbage of a torn write may decode to something.
  */
-export async function recoverableSize(algorithm: CompressionAlgorithm, source: ByteSource): Promise<number> {
-  let found = await sizeUpToFault(algorithm, source())
-  if (algorithm !== 'gzip') return found.size
+export async function recoverable(
+  algorithm: CompressionAlgorithm,
+  source: ByteSource,
+): Promise<RecoverableContent> {
+  let chunks = source
+  let found = await sizeUpToFault(algorithm, chunks())
   // zlib does not hand out what it decoded from the piece of input in which it met the fault, so
   // the pieces must become small where the fault is.
-  for (const pieceSize of [512, 1]) {
+  for (const pieceSize of algorithm === 'gzip' ? [512, 1] : []) {
     if (!found.faulty) break
-    found = await sizeUpToFault(algorithm, cutFrom(source(), found.consumed, pieceSize))
+    const from = found.consumed
+    chunks = () => cutFrom(source(), from, pieceSize)
+    found = await sizeUpToFault(algorithm, chunks())
   }
-  return found.size
+  return { size: found.size, read: () => upToFault(algorithm, chunks()) }
+}
+
+async function* upToFault(
+  algorithm: CompressionAlgorithm,
+  chunks: AsyncIterable<Buffer>,
+): AsyncGenerator<Buffer> {
+  try {
+    yield* decompress(algorithm, chunks)
+  } catch (error) {
+    if (!(error instanceof CorruptStreamError)) throw error
+  }
 }
 
 async function sizeUpToFault(

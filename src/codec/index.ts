@@ -14,7 +14,8 @@ export {
   contentSize,
   decompress,
   firstContentBytes,
-  recoverableSize,
+  type RecoverableContent,
+  recoverable,
 } from './decompress.js'
 export { CorruptStreamError } from './errors.js'
 export { type Packed, pack } from './pack.js'

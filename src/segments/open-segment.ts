@@ -1,10 +1,11 @@
 import { constants } from 'node:fs'
 import { errnoOf, type OpenFile, writeFully } from '../base/index.js'
-import { type CompressionSpec, recoverableSize } from '../codec/index.js'
-import { CompressedSegmentFile, createCompressedFile, readChunks } from './compressed-segment-file.js'
+import type { CompressionSpec } from '../codec/index.js'
+import { CompressedSegmentFile, createCompressedFile } from './compressed-segment-file.js'
 import { openError, sizeError, syncError, writeError } from './errors.js'
 import { hiddenFileName, partialFileName } from './file-name.js'
 import type { NextSegmentFile } from './next-segment-file.js'
+import { OlderPartial } from './older-partial.js'
 import {
   closeDescriptors,
   openDescriptors,
@@ -25,11 +26,8 @@ export interface OpenSegment {
   hidden: boolean
   /** The name `partialName` is sure to survive a crash. */
   nameDurable: boolean
-  /**
-   * Bytes of content that an older, compressed partial under `partialName` holds. They may have been
-   * acknowledged, so this file takes the name only when it holds as many.
-   */
-  readonly olderSize: number | null
+  /** A compressed partial of an earlier run that has the name `partialName` until this file holds as much. */
+  readonly older: OlderPartial | null
   /** Bytes taken so far. */
   filled: number
 }
@@ -153,53 +151,25 @@ async function makeFullSize(
 async function openCompressed(request: OpenSegmentRequest): Promise<OpenSegment> {
   const { context, compression, segmentName } = request
   const partialName = partialFileName(segmentName, compression.algorithm)
-  const olderSize = await sizeOfOlder(partialName, request)
-  const hidden = olderSize !== null || request.predecessorOpen
+  const older = await OlderPartial.open(partialName, compression.algorithm, context)
+  const hidden = older !== null || request.predecessorOpen
   const name = hidden ? hiddenFileName(segmentName) : partialName
   const flags = hidden ? constants.O_TRUNC : constants.O_EXCL
   let file: OpenFile
   try {
     file = await createCompressedFile(`${context.directory}/${name}`, flags, context)
   } catch (error) {
+    await older?.close().catch(() => {})
     throw openError(partialName, false, error)
   }
-  return describe(
-    request,
-    new CompressedSegmentFile(file, segmentName, compression, context),
-    hidden,
-    olderSize,
-  )
-}
-
-/** What an older partial of the same name holds, made durable so that it can be counted on; null without one. */
-async function sizeOfOlder(partialName: string, request: OpenSegmentRequest): Promise<number | null> {
-  const { context, compression } = request
-  let file: OpenFile
-  try {
-    file = await context.files.open(`${context.directory}/${partialName}`, constants.O_RDONLY)
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return null
-    throw openError(partialName, true, error)
-  }
-  try {
-    const size = await recoverableSize(compression.algorithm, () => readChunks(file)).catch((error) => {
-      throw openError(partialName, true, error)
-    })
-    if (context.durable)
-      await file.sync().catch((error) => {
-        throw syncError(partialName, error)
-      })
-    return Math.min(size, context.segmentSize)
-  } finally {
-    await file.close()
-  }
+  return describe(request, new CompressedSegmentFile(file, segmentName, compression, context), hidden, older)
 }
 
 function describe(
   request: OpenSegmentRequest,
   file: SegmentFile,
   hidden: boolean,
-  olderSize: number | null,
+  older: OlderPartial | null,
 ): OpenSegment {
   const { segmentName, compression } = request
   const partialName = partialFileName(segmentName, compression.algorithm)
@@ -210,7 +180,7 @@ function describe(
     visibleName: hidden ? hiddenFileName(segmentName) : partialName,
     hidden,
     nameDurable: false,
-    olderSize,
+    older,
     filled: 0,
   }
 }

@@ -140,7 +140,10 @@ export class WalWriter {
       rest = later
       byteCount -= partSize
       if (segment.filled === segmentSize) await this.#beginFinishing(segment)
-      else if (segment.hidden && segment.olderSize !== null) await this.#replaceOlder(segment)
+      else if (segment.hidden && segment.older !== null) {
+        await segment.older.compare(part)
+        await this.#replaceOlder(segment)
+      }
     }
     if (sync) await this.#sync()
     if (isCommit && this.#current !== null) this.#prepareNext(this.#current.filled)
@@ -167,8 +170,7 @@ export class WalWriter {
     this.#current = opened
     this.#calls.throwIfFailed()
     // The segment before may have become final while this one was opened under a hidden name.
-    if (this.#finishing === null && opened.hidden && opened.olderSize === null)
-      await this.#directory.show(opened)
+    if (this.#finishing === null && opened.hidden && opened.older === null) await this.#directory.show(opened)
     return opened
   }
 
@@ -193,17 +195,18 @@ export class WalWriter {
       if (this.#context.durable) await segment.file.sync()
     } finally {
       await segment.file.close()
+      await segment.older?.close().catch(() => {})
     }
     await this.#directory.finalize(segment)
     this.#flushed = lsnMax(this.#flushed, end)
     const current = this.#current
-    if (current?.hidden && current.olderSize === null) await this.#directory.show(current)
+    if (current?.hidden && current.older === null) await this.#directory.show(current)
     this.#finishing = null
   }
 
   /** Gives a compressed segment its name once it holds what the older file of that name holds. */
   async #replaceOlder(segment: OpenSegment): Promise<void> {
-    if (segment.filled < (segment.olderSize ?? 0)) return
+    if (segment.filled < (segment.older?.size ?? 0)) return
     if (this.#finishing !== null || this.#predecessorLost) return
     await segment.file.sync()
     await this.#directory.show(segment)
@@ -225,7 +228,7 @@ export class WalWriter {
     if (segment !== null) {
       if (segment.hidden) await this.#replaceOlder(segment)
       // Still hidden: the older file of that name holds these bytes, durably.
-      if (!segment.hidden || segment.olderSize !== null) await this.#directory.syncNameOf(segment)
+      if (!segment.hidden || segment.older !== null) await this.#directory.syncNameOf(segment)
     }
     this.#flushed = lsnMax(this.#flushed, target)
   }
@@ -270,8 +273,9 @@ export class WalWriter {
       }
     } finally {
       await segment.file.close()
+      await segment.older?.close().catch(() => {})
       if (segment.hidden) await this.#directory.discard(segment)
     }
-    return segment.hidden && segment.olderSize === null ? null : segment.partialName
+    return segment.hidden && segment.older === null ? null : segment.partialName
   }
 }

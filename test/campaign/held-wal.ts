@@ -20,16 +20,23 @@ export function readImage(directory: string): Map<string, Buffer> {
   return new Map(readdirSync(directory).map((name) => [name, readFileSync(join(directory, name))]))
 }
 
-/** Everything in the range is in a file that a restart or a person finds. @returns one sentence for each lack */
+/** Bytes that should be there and are not. */
+export interface Lack {
+  readonly segmentName: string
+  readonly text: string
+  readonly byteCount: number
+}
+
+/** Looks for everything in the range in files that a restart or a person finds. @returns what is not there */
 export async function lackingBytes(
   image: ReadonlyMap<string, Buffer>,
   range: ClaimedRange,
   segmentSize: number,
   nameOf: (timeline: number, segment: bigint) => string,
   sent: SentSegment,
-): Promise<string[]> {
+): Promise<Lack[]> {
   const size = BigInt(segmentSize)
-  const lacks: string[] = []
+  const lacks: Lack[] = []
   for (let segment = range.from / size; segment * size < range.to; segment++) {
     const start = (segment * size) as Lsn
     const end = lsnMin(range.to, (start + size) as Lsn)
@@ -37,28 +44,29 @@ export async function lackingBytes(
     const wanted = sent(range.timeline, segment).subarray(offset, Number(end - start))
     const name = nameOf(range.timeline, segment)
     const seen: string[] = []
-    let held = false
+    let held = 0
     for (const suffix of SUFFIXES) {
       const bytes = image.get(name + suffix)
-      if (bytes === undefined || held) continue
+      if (bytes === undefined || held === wanted.length) continue
       const content = await readableContent(name + suffix, bytes, Number(end - start))
-      held = content.subarray(offset).equals(wanted)
-      seen.push(
-        `${name}${suffix} (good up to ${formatLsn(goodUpTo(content.subarray(offset), wanted, range, start))})`,
-      )
+      const good = equalLength(content.subarray(offset), wanted)
+      held = Math.max(held, good)
+      seen.push(`${name}${suffix} is good up to ${formatLsn((start + BigInt(offset + good)) as Lsn)}`)
     }
-    if (!held)
-      lacks.push(
-        `up to ${formatLsn(end)} on timeline ${range.timeline} was claimed to be safe; there is ${seen.join(', ') || `no ${name}`}`,
-      )
+    if (held < wanted.length)
+      lacks.push({
+        segmentName: name,
+        text: `all up to ${formatLsn(end)} on timeline ${range.timeline} has to be there: ${seen.join(', ') || `no ${name}`}`,
+        byteCount: wanted.length - held,
+      })
   }
   return lacks
 }
 
-function goodUpTo(content: Buffer, wanted: Buffer, range: ClaimedRange, start: Lsn): Lsn {
-  const from = range.from > start ? range.from : start
+function equalLength(content: Buffer, wanted: Buffer): number {
+  if (content.equals(wanted)) return wanted.length
   const bad = wanted.findIndex((byte, at) => byte !== content[at])
-  return (from + BigInt(bad < 0 ? wanted.length : bad)) as Lsn
+  return bad < 0 ? wanted.length : bad
 }
 
 /** A final name is seen only on a whole segment with the right bytes. @returns one sentence for each breach */

@@ -94,6 +94,9 @@ async function live(life: Life, problems: string[]): Promise<(typeof ENDS)[numbe
   if (end !== 'stop') files.cutPowerAfter(Math.floor(random() ** 2 * 400))
   files.fail = planFailures(random)
   primary.cutsLine = random() < 0.2 ? 0.03 : 0
+  const verify = pick(random, [undefined, 'warn', 'stop'] as const)
+  // Not all is confirmed at once then, and one that asks again and again counts as shutting down.
+  primary.asksForReply = verify === 'stop' ? 0 : 0.1
   const receiver = new Receiver({
     connection: { ...primary.walsender.options, applicationName: 'campaign' },
     directory,
@@ -102,11 +105,11 @@ async function live(life: Life, problems: string[]): Promise<(typeof ENDS)[numbe
     durable: true,
     statusIntervalMs: pick(random, [5, 50]),
     compression: parseCompression(method),
-    verify: pick(random, [undefined, 'warn', 'stop'] as const),
+    verify,
     retry: { initial: true, everything: false, delayMs: () => 1 },
     newestServerMajor: 18,
     files,
-    onEvent: (event) => problems.push(...alarming(event)),
+    onEvent: (event) => void problems.push(...alarming(event)),
   })
   const run = receiver.run(over.signal).catch(() => 'failed')
   void run.then(() => {
@@ -167,7 +170,7 @@ async function findProblems(
   const problems = await wrongFinalFiles(image, SEGMENT_SIZE, sent)
   const { start } = await findStreamingStart(directory, SEGMENT_SIZE)
   for (const range of claimed(history, primary.acknowledged, start))
-    problems.push(...(await lackingBytes(image, range, SEGMENT_SIZE, nameOf, sent)))
+    for (const { text } of await lackingBytes(image, range, SEGMENT_SIZE, nameOf, sent)) problems.push(text)
   return problems.map((problem) => `${problem} [${[...image.keys()].sort().join(' ')}]`)
 }
 

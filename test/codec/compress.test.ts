@@ -6,7 +6,7 @@ import {
   contentSize,
   createCompressor,
   decompress,
-  recoverableSize,
+  recoverable,
 } from '../../src/codec/index.js'
 import { packingThread } from '../../src/codec/packing-thread.js'
 import { noise, pieces, source, walLikeBytes } from './sample-data.js'
@@ -117,7 +117,7 @@ describe.each([
       await compressor.flush()
       const torn = Buffer.concat([collected.bytes, garbage])
       // Noise may by chance begin like a valid block, so more than what was written is possible.
-      expect(await recoverableSize(spec.algorithm, () => source(torn))).toBeGreaterThanOrEqual(data.length)
+      expect((await recoverable(spec.algorithm, () => source(torn))).size).toBeGreaterThanOrEqual(data.length)
       compressor.destroy()
     }
   })
@@ -135,12 +135,12 @@ describe.each([
     let last = 0
     for (let length = 0; length <= packed.length; length += 97) {
       const cut = packed.subarray(0, length)
-      const size = await recoverableSize(spec.algorithm, () => source(cut))
+      const { size } = await recoverable(spec.algorithm, () => source(cut))
       expect(size).toBeGreaterThanOrEqual(last)
       expect((await read(spec, cut)).equals(data.subarray(0, size))).toBe(true)
       last = size
     }
-    expect(await recoverableSize(spec.algorithm, () => source(packed))).toBe(data.length)
+    expect((await recoverable(spec.algorithm, () => source(packed))).size).toBe(data.length)
   })
 })
 

@@ -182,13 +182,9 @@ class CrashingFile implements OpenFile {
   }
 
   async datasync(): Promise<void> {
-    try {
-      await this.#system.call('sync')
-    } catch (error) {
-      if (!(error instanceof PowerCut)) this.#inode.failSync()
-      throw error
-    }
-    this.#inode.sync()
+    const synced = this.#inode.beginSync()
+    await this.#system.call('sync')
+    synced()
   }
 
   sync(): Promise<void> {

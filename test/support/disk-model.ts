@@ -36,28 +36,39 @@ export class Inode {
     const unsure = new Set(this.#unsure)
     const dirty = new Set(this.#dirty)
     this.write(bytes, position)
-    this.#fitDurable()
+    this.#fitDurable(this.data.length)
     this.#durable.set(bytes, position)
     for (const page of [...this.#unsure]) if (!unsure.has(page)) this.#unsure.delete(page)
     for (const page of [...this.#dirty]) if (!dirty.has(page)) this.#dirty.delete(page)
   }
 
   sync(): void {
-    this.#fitDurable()
-    for (const page of this.#dirty) {
-      this.data.copy(this.#durable, page * PAGE, page * PAGE, (page + 1) * PAGE)
-      this.#unsure.delete(page)
+    this.beginSync()()
+  }
+
+  /**
+   * An fsync covers what was written before it began. One that fails loses that: as on Linux it counts as clean, and
+   * the next fsync succeeds without it.
+   *
+   * @returns to be called when it has ended well
+   */
+  beginSync(): () => void {
+    const size = this.data.length
+    const covered = new Map<number, Buffer>()
+    for (const page of this.#dirty)
+      covered.set(page, Buffer.from(this.data.subarray(page * PAGE, (page + 1) * PAGE)))
+    this.#dirty.clear()
+    return () => {
+      this.#fitDurable(size)
+      for (const [page, bytes] of covered) {
+        bytes.copy(this.#durable, page * PAGE, 0, Math.max(0, this.#durable.length - page * PAGE))
+        if (!this.#dirty.has(page)) this.#unsure.delete(page)
+      }
     }
-    this.#dirty.clear()
   }
 
-  /** As Linux does it: what could not be written counts as clean, so that the next fsync succeeds without it. */
-  failSync(): void {
-    this.#dirty.clear()
-  }
-
-  /** Becomes what is found when power is back: of each page that is not sure the old, the new, or sectors of both. */
-  forget(random: () => number): void {
+  /** What is found when power is back: of each page that is not sure the old, the new, or sectors of both. */
+  afterPowerCut(random: () => number): Buffer {
     const size = random() < 0.5 ? this.data.length : this.#durable.length
     const image = Buffer.alloc(size)
     this.#durable.copy(image)
@@ -66,10 +77,15 @@ export class Inode {
       if (luck < 0.45) this.data.copy(image, page * PAGE, page * PAGE, (page + 1) * PAGE)
       else if (luck < 0.55) this.#tear(image, page, random)
     }
-    this.data = image
-    this.#durable = Buffer.from(image)
-    this.#dirty.clear()
-    this.#unsure.clear()
+    return image
+  }
+
+  /** A file whose content is sure. */
+  static of(content: Buffer): Inode {
+    const inode = new Inode()
+    inode.data = content
+    inode.#durable = Buffer.from(content)
+    return inode
   }
 
   #tear(image: Buffer, page: number, random: () => number): void {
@@ -84,9 +100,9 @@ export class Inode {
     }
   }
 
-  #fitDurable(): void {
-    if (this.#durable.length === this.data.length) return
-    const fitted = Buffer.alloc(this.data.length)
+  #fitDurable(size: number): void {
+    if (this.#durable.length === size) return
+    const fitted = Buffer.alloc(size)
     this.#durable.copy(fitted)
     this.#durable = fitted
   }
@@ -107,7 +123,7 @@ export class DiskModel {
   readonly #ordered: boolean
 
   /** @param ordered a journal: changes of names are lost from the last one back, else any of them */
-  constructor(random: () => number, ordered: boolean) {
+  constructor(random: () => number, ordered = true) {
     this.#random = random
     this.#ordered = ordered
   }
@@ -149,14 +165,26 @@ export class DiskModel {
 
   /** Power went and is back; the model goes on from what is found. */
   restart(): Map<string, Buffer> {
-    const kept = Math.floor(this.#random() * (this.#pending.length + 1))
-    for (const [i, change] of this.#pending.entries()) {
-      if (this.#ordered ? i < kept : this.#random() < 0.5) applyChange(this.#durableNames, change)
-    }
-    for (const inode of new Set(this.#durableNames.values())) inode.forget(this.#random)
-    this.#names = new Map(this.#durableNames)
+    const image = this.afterPowerCut(this.#ordered)
+    const inodes = [...image].map(([name, content]) => [name, Inode.of(content)] as const)
+    this.#names = new Map(inodes)
+    this.#durableNames = new Map(inodes)
     this.#pending = []
     return this.image
+  }
+
+  /** What would be found if the power went now and came back. */
+  afterPowerCut(ordered: boolean): Map<string, Buffer> {
+    const names = new Map(this.#durableNames)
+    const kept = Math.floor(this.#random() * (this.#pending.length + 1))
+    for (const [i, change] of this.#pending.entries()) {
+      if (ordered ? i < kept : this.#random() < 0.5) applyChange(names, change)
+    }
+    // A file may have two names then: a rename that is half there.
+    const found = new Map<Inode, Buffer>()
+    for (const inode of names.values())
+      if (!found.has(inode)) found.set(inode, inode.afterPowerCut(this.#random))
+    return new Map([...names].map(([name, inode]) => [name, found.get(inode)!]))
   }
 
   /** What a program that looks now sees. */
