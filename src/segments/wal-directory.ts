@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { errnoOf, type OpenFile } from '../base/index.js'
 import type { CompressionAlgorithm } from '../codec/index.js'
-import { directoryError, renameError, syncError } from './errors.js'
+import { directoryError, renameError, syncError, WalFileError } from './errors.js'
 import { finalFileName, isHiddenFileName, partialFileName } from './file-name.js'
 import type { OpenSegment } from './open-segment.js'
 import type { SegmentFileContext } from './segment-file.js'
@@ -20,9 +20,11 @@ export class WalDirectory {
   readonly #olderPartials: Set<string>
 
   /**
-   * Opens a directory and removes left-over hidden files: none of their bytes was acknowledged.
+   * Opens a directory and removes left-over hidden files: none of their bytes was acknowledged. The names in it are
+   * then durable: where streaming starts was concluded from them, and the server hears it as flushed, but a killed
+   * receiver may have given them without living to sync them.
    *
-   * @throws WalFileError `DIRECTORY_OPEN_FAILED`
+   * @throws WalFileError `DIRECTORY_OPEN_FAILED`, `WAL_FILE_SYNC_FAILED`
    */
   static async open(context: SegmentFileContext, algorithm: CompressionAlgorithm): Promise<WalDirectory> {
     const { files, directory } = context
@@ -32,10 +34,12 @@ export class WalDirectory {
       const names = await files.list(directory)
       for (const name of names.filter(isHiddenFileName)) await removeIfThere(context, name)
       const partials = names.filter((name) => name.endsWith('.partial'))
-      return new WalDirectory(context, algorithm, handle, new Set(partials))
+      const opened = new WalDirectory(context, algorithm, handle, new Set(partials))
+      await opened.#sync()
+      return opened
     } catch (error) {
       await handle?.close().catch(() => {})
-      throw directoryError(directory, error)
+      throw error instanceof WalFileError ? error : directoryError(directory, error)
     }
   }
 

@@ -56,7 +56,7 @@ export class WalWriter {
   /**
    * Removes what a killed receiver left under hidden names. The first file is opened with its first byte.
    *
-   * @throws WalFileError `DIRECTORY_OPEN_FAILED`
+   * @throws WalFileError `DIRECTORY_OPEN_FAILED`, `WAL_FILE_SYNC_FAILED`
    */
   static async open(options: WalWriterOptions): Promise<WalWriter> {
     if (!isValidSegmentSize(options.segmentSize))

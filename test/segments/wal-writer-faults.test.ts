@@ -157,8 +157,8 @@ describe.each(SPECS)('a segment that cannot be completed, %s', (_, compression, 
   it('a directory that cannot be synced holds back what depends on it', async () => {
     const directory = temporaryDirectory()
     const files = new ObservedFileSystem()
-    files.react = (call) => (call.kind === 'sync' ? 'EIO' : undefined)
     const writer = await openWriter(directory, { files, compression })
+    files.react = (call) => (call.kind === 'sync' ? 'EIO' : undefined)
     await expect(writer.write(lsnOf(1), [walLikeBytes(1000)], true)).rejects.toThrow('could not fsync file')
     expect(writer.flushed).toBe(lsnOf(1))
     await writer.close()
