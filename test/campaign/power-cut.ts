@@ -11,6 +11,7 @@ import { type ReceiveEvent, Receiver } from '../../src/receive/index.js'
 import { findStreamingStart } from '../../src/segments/index.js'
 import { type Lsn, lsnMax, lsnMin, segmentFloor } from '../../src/wal/index.js'
 import { type CallKind, CrashingFileSystem } from '../segments/crashing-file-system.js'
+import { readableContent } from '../segments/readable-content.js'
 import { below, pick, type Random, randomNumbers } from '../support/random.js'
 import { type ClaimedRange, lackingBytes, wrongFinalFiles } from './held-wal.js'
 import { SEGMENT_SIZE, SimulatedHistory } from './simulated-history.js'
@@ -168,10 +169,23 @@ async function findProblems(
   const sent = (timeline: number, segment: bigint) => history.segment(timeline, segment)
   const nameOf = (timeline: number, segment: bigint) => history.segmentName(timeline, segment)
   const problems = await wrongFinalFiles(image, SEGMENT_SIZE, sent)
+  problems.push(...(await wrongHistoryFiles(image, history)))
   const { start } = await findStreamingStart(directory, SEGMENT_SIZE)
   for (const range of claimed(history, primary.acknowledged, start))
     for (const { text } of await lackingBytes(image, range, SEGMENT_SIZE, nameOf, sent)) problems.push(text)
   return problems.map((problem) => `${problem} [${[...image.keys()].sort().join(' ')}]`)
+}
+
+async function wrongHistoryFiles(image: Map<string, Buffer>, history: SimulatedHistory): Promise<string[]> {
+  const wrong: string[] = []
+  for (const [name, bytes] of image) {
+    const timeline = /^([0-9A-F]{8})\.history(\.gz|\.lz4)?$/.exec(name)?.[1]
+    if (timeline === undefined) continue
+    const content = await readableContent(name, bytes, Number.POSITIVE_INFINITY)
+    if (content.toString() !== history.historyFile(Number.parseInt(timeline, 16)))
+      wrong.push(`${name} is not what the server sent`)
+  }
+  return wrong
 }
 
 /**

@@ -6,7 +6,7 @@ import type { PostgresServer } from '../../scripts/postgres-server.js'
 import { waitFor } from '../../scripts/wait-for.js'
 import { testDirectory } from '../live/test-directory.js'
 import { launchTestServer, MAJOR, streaming, switchSegment } from '../live/test-server.js'
-import { type Fault, internalError, lostResponse, slowDown } from '../support/fault-proxy.js'
+import { EVERY_FAULT } from '../support/fault-proxy.js'
 import { below, randomNumbers } from '../support/random.js'
 import { describeWithS3 } from '../support/s3-server.js'
 import { archived, archivedNames, expectArchivedWal } from './archived-wal.js'
@@ -20,19 +20,6 @@ const BULK_INTERVAL_MS = 20
 const FAULT_COUNT = LONG ? 4000 : 400
 /** One request in so many is a victim. */
 const FAULT_SPACING = 3
-
-const FAULTS: readonly Fault[] = [
-  lostResponse,
-  lostResponse,
-  { kind: 'reset', at: 'before body' },
-  { kind: 'reset', at: 'in body' },
-  { kind: 'reset', at: 'after body' },
-  { kind: 'reset', at: 'in response' },
-  slowDown,
-  internalError,
-  { kind: 'error', status: 200, code: 'InternalError' },
-  { kind: 'delay', delayMs: 200 },
-]
 
 /** WAL that waits for no standby, so that segments fill however slow commits are. Returns what ends it. */
 async function startBulkWal(server: PostgresServer): Promise<() => Promise<void>> {
@@ -84,7 +71,7 @@ describeWithS3(`faults and kills at random, PostgreSQL ${MAJOR}`, () => {
         nth += 1 + random(2 * FAULT_SPACING)
         // Half of the victims are uploads, whose answers matter most.
         const match = random(2) === 0 ? { method: 'PUT' } : {}
-        bucket.proxy.plan(match, FAULTS[random(FAULTS.length)]!, { nth })
+        bucket.proxy.plan(match, EVERY_FAULT[random(EVERY_FAULT.length)]!, { nth })
       }
 
       const load = await CommitLoad.start(server, 2)

@@ -69,6 +69,11 @@ export class ReceiverProcess implements AsyncDisposable {
     return this.#child.pid!
   }
 
+  /** True once it is gone and all it has written was read. */
+  get hasEnded(): boolean {
+    return this.#ended
+  }
+
   get stderr(): string {
     return this.#stderr
   }

@@ -49,6 +49,20 @@ export const errorInSuccess: Fault = { kind: 'error', status: 200, code: 'Intern
 /** What the request asked for was done, and the client does not get to know. */
 export const lostResponse: Fault = { kind: 'reset', at: 'before response' }
 
+/** For faults at random: the lost response twice, because it is the one that makes a client do things again. */
+export const EVERY_FAULT: readonly Fault[] = [
+  lostResponse,
+  lostResponse,
+  { kind: 'reset', at: 'before body' },
+  { kind: 'reset', at: 'in body' },
+  { kind: 'reset', at: 'after body' },
+  { kind: 'reset', at: 'in response' },
+  slowDown,
+  internalError,
+  errorInSuccess,
+  { kind: 'delay', delayMs: 200 },
+]
+
 /** Every part that is given has to match. */
 export interface RequestMatch {
   readonly method?: string

@@ -1,0 +1,280 @@
+/** Disasters that are done to a running receiver or its server, each in mid-load. */
+import { execFileSync } from 'node:child_process'
+import { chmodSync, chownSync, readdirSync, rmSync, statSync, truncateSync, unlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { unprivilegedUser } from '../../scripts/postgres-binaries.js'
+import { waitFor } from '../../scripts/wait-for.js'
+import { below, pick } from '../support/random.js'
+import type { Lab } from './lab.js'
+import { SEGMENT_SIZE } from './lab.js'
+import { type FailingCall, type FailureCode, Shim } from './shim.js'
+
+export interface Disaster {
+  /** For the table. */
+  readonly what: string
+  /** Needs the preloaded library. */
+  readonly needsShim?: boolean
+  /** Before the receiver is started for the first time. */
+  prepare?(lab: Lab): void | Promise<void>
+  strike(lab: Lab): Promise<void>
+  /** Whatever happened. */
+  clear?(lab: Lab): void | Promise<void>
+}
+
+const KILL_AFTER_START_MS = 500
+const KILL_AFTER_STOP_MS = 60
+
+const shims = new WeakMap<Lab, Shim>()
+
+function shimOf(lab: Lab): Shim {
+  return shims.get(lab)!
+}
+
+function withShim(lab: Lab): void {
+  const shim = new Shim(lab.directory)
+  shims.set(lab, shim)
+  lab.surroundings = { env: shim.environment() }
+}
+
+function failing(what: string, call: FailingCall, codes: readonly FailureCode[]): Disaster {
+  return {
+    what,
+    needsShim: true,
+    prepare: withShim,
+    async strike(lab) {
+      const shim = shimOf(lab)
+      const times = 1 + below(lab.random, 3)
+      const before = shim.hits
+      shim.fail(call, pick(lab.random, codes), { skip: below(lab.random, call === 'write' ? 40 : 4), times })
+      await waitFor(
+        `${call} to fail`,
+        async () => {
+          await lab.ensureReceiver()
+          return shim.hits > before
+        },
+        60_000,
+      )
+      await lab.pause(300)
+      shim.heal()
+      await lab.checkAcknowledged()
+    },
+    clear: (lab) => shimOf(lab).close(),
+  }
+}
+
+export const DISASTERS: Readonly<Record<string, Disaster>> = {
+  kill: {
+    what: 'SIGKILL of the receiver',
+    async strike(lab) {
+      await lab.pause(400)
+      await lab.stopReceiver('SIGKILL')
+    },
+  },
+  'kill-start': {
+    what: 'SIGKILL while it starts up',
+    async strike(lab) {
+      await lab.stopReceiver(pick(lab.random, ['SIGKILL', 'SIGINT'] as const))
+      for (let again = 0; again < 4; again++) {
+        lab.startReceiver()
+        await lab.pause(KILL_AFTER_START_MS)
+        await lab.stopReceiver('SIGKILL')
+        await lab.checkAcknowledged()
+      }
+    },
+  },
+  'kill-stop': {
+    what: 'SIGKILL while it shuts down',
+    async strike(lab) {
+      lab.receiver!.signal('SIGINT')
+      await lab.pause(KILL_AFTER_STOP_MS)
+      await lab.stopReceiver('SIGKILL')
+    },
+  },
+  freeze: {
+    what: 'SIGSTOP for longer than the server waits',
+    async strike(lab) {
+      lab.receiver!.signal('SIGSTOP')
+      await sleep(6000 + lab.random() * 3000)
+      lab.receiver!.signal('SIGCONT')
+    },
+  },
+  'server-kill': {
+    what: 'SIGKILL of the server',
+    async strike(lab) {
+      await lab.server.kill()
+      await lab.pause(300)
+      await lab.checkAcknowledged()
+      await lab.server.start()
+    },
+  },
+  'server-immediate': {
+    what: 'immediate stop of the server',
+    async strike(lab) {
+      await lab.server.stop('immediate')
+      await lab.checkAcknowledged()
+      await lab.server.start()
+    },
+  },
+  'server-fast': {
+    what: 'fast stop of the server',
+    async strike(lab) {
+      await lab.server.stop('fast')
+      await lab.checkAcknowledged()
+      await lab.server.start()
+    },
+  },
+  'server-smart': {
+    what: 'smart stop of the server',
+    async strike(lab) {
+      // It waits for its clients.
+      await lab.stopLoad()
+      await lab.server.stop('smart')
+      await lab.checkAcknowledged()
+      await lab.server.start()
+      lab.startLoad()
+    },
+  },
+  cut: {
+    what: 'network: connections reset',
+    async strike(lab) {
+      for (let again = 0; again < 3; again++) {
+        lab.recorder.cut()
+        lab.recorder.refuses = lab.random() < 0.5
+        await lab.pause(400)
+        lab.recorder.refuses = false
+      }
+    },
+  },
+  stall: {
+    what: 'network: nothing goes through, then all',
+    async strike(lab) {
+      lab.recorder.stall()
+      await sleep(1000 + lab.random() * 6000)
+      lab.recorder.resume()
+    },
+  },
+  pieces: {
+    what: 'network: tiny pieces',
+    async strike(lab) {
+      for (let again = 0; again < 4; again++) {
+        lab.recorder.trickle(1 + below(lab.random, 60))
+        await sleep(50)
+        lab.recorder.trickle(0)
+        await sleep(100)
+      }
+    },
+  },
+  'half-closed': {
+    what: 'network: half closed',
+    async strike(lab) {
+      lab.recorder.halfClose(pick(lab.random, ['receiver', 'server'] as const))
+      await lab.pause(500)
+    },
+  },
+  quota: {
+    what: 'file size limit (RLIMIT_FSIZE)',
+    async strike(lab) {
+      const limit = below(lab.random, SEGMENT_SIZE)
+      limitFileSize(lab, limit)
+      await sleep(1000 + lab.random() * 2000)
+      if (lab.receiver !== null && !lab.receiver.hasEnded) limitFileSize(lab, 'unlimited')
+    },
+  },
+  'full-disk': {
+    what: 'full disk (small tmpfs)',
+    prepare: (lab) => {
+      execFileSync('mount', [
+        '-t',
+        'tmpfs',
+        '-o',
+        `size=${12 * SEGMENT_SIZE},mode=700`,
+        'tmpfs',
+        lab.directory,
+      ])
+    },
+    async strike(lab) {
+      const { receiver } = lab
+      await waitFor(
+        'the disk to be full',
+        () => /No space left on device/.test(receiver!.stderr) || receiver!.hasEnded,
+        60_000,
+      )
+      await lab.pause(1000)
+      await lab.checkAcknowledged()
+      // With what it says in the list of mounts, so that no file is touched.
+      execFileSync('mount', ['-o', `remount,size=${400 * SEGMENT_SIZE}`, lab.directory])
+    },
+    clear: (lab) => void execFileSync('umount', ['-l', lab.directory]),
+  },
+  'fail-write': failing('write fails (EIO, ENOSPC, EDQUOT)', 'write', ['EIO', 'ENOSPC', 'EDQUOT']),
+  'fail-sync': failing('fsync fails (EIO)', 'sync', ['EIO', 'ENOSPC']),
+  'fail-directory-sync': failing('fsync of the directory fails (EIO)', 'directory-sync', ['EIO']),
+  'fail-rename': failing('rename fails (EIO)', 'rename', ['EIO', 'ENOSPC']),
+  'fail-open': failing('open fails (EMFILE)', 'open', ['EMFILE', 'ENOSPC']),
+  clock: {
+    what: 'clock jumps, back and forth',
+    needsShim: true,
+    prepare: withShim,
+    async strike(lab) {
+      const shim = shimOf(lab)
+      for (const seconds of [3600, -86_400 * 365, 86_400 * 3650, 1, 0]) {
+        shim.moveClock(seconds * (0.5 + lab.random()))
+        await lab.progress(SEGMENT_SIZE / 4)
+      }
+    },
+    clear: (lab) => shimOf(lab).close(),
+  },
+  removed: {
+    what: 'the open file is removed under it',
+    async strike(lab) {
+      const partial = openFile(lab)
+      // What was acknowledged of it is gone by this hand, until it comes again.
+      if (partial !== undefined) unlinkSync(join(lab.directory, partial))
+      if (partial !== undefined) lab.excuse(partial.slice(0, 24))
+    },
+  },
+  truncated: {
+    what: 'the open file is truncated under it',
+    async strike(lab) {
+      const partial = openFile(lab)
+      if (partial === undefined) return
+      lab.excuse(partial.slice(0, 24))
+      const path = join(lab.directory, partial)
+      truncateSync(path, below(lab.random, statSync(path).size))
+    },
+  },
+  emptied: {
+    what: 'the directory is emptied while it is down',
+    async strike(lab) {
+      await lab.stopReceiver('SIGKILL')
+      await lab.checkAcknowledged()
+      for (const name of readdirSync(lab.directory)) rmSync(join(lab.directory, name))
+      lab.startOver()
+    },
+  },
+  'read-only': {
+    what: 'the directory is made read-only under it',
+    prepare(lab) {
+      const user = unprivilegedUser()
+      if (user === null) return
+      chownSync(lab.directory, user.uid, user.gid)
+      lab.surroundings = { uid: user.uid, gid: user.gid }
+    },
+    async strike(lab) {
+      chmodSync(lab.directory, 0o500)
+      await sleep(500 + lab.random() * 2000)
+      await lab.checkAcknowledged()
+      chmodSync(lab.directory, 0o700)
+    },
+    clear: (lab) => chmodSync(lab.directory, 0o700),
+  },
+}
+
+function openFile(lab: Lab): string | undefined {
+  return readdirSync(lab.directory).find((name) => name.endsWith('.partial'))
+}
+
+function limitFileSize(lab: Lab, limit: number | 'unlimited'): void {
+  execFileSync('prlimit', [`--pid=${lab.receiver!.pid}`, `--fsize=${limit}:unlimited`])
+}
