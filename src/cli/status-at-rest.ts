@@ -103,6 +103,7 @@ async function assemble(
       timelineSwitches: 0,
       receivedBytes: 0,
       segmentsFinished: 0,
+      damagedPlaces: 0,
       segmentsArchived: 0,
       uploadFailures: 0,
     },

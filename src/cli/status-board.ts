@@ -179,7 +179,13 @@ export class StatusBoard {
       this.#reported = lsnMax(this.#reported, progress.reported)
     }
     const snapshot = this.#shipping?.archiverSnapshot ?? null
-    this.#forget([written, progress.flushed, progress.reported, this.#archived ?? undefined])
+    this.#forget([
+      written,
+      progress.flushed,
+      progress.verified,
+      progress.reported,
+      this.#archived ?? undefined,
+    ])
     if ((snapshot?.pendingSegments ?? 0) === 0) this.#pendingSince = null
     else this.#pendingSince ??= new Date()
     const failures = snapshot?.failures ?? 0
@@ -223,7 +229,7 @@ export class StatusBoard {
         received: known(progress?.received),
         written: known(progress?.written),
         flushed: known(progress?.flushed),
-        verified: null,
+        verified: known(progress?.verified),
         archived: this.#archived,
         reported: known(this.#reported),
       },

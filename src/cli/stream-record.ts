@@ -2,7 +2,10 @@ import type { ReceiveEvent } from '../receive/index.js'
 import type { Counters, ErrorFacts, StreamState } from '../status/index.js'
 import { errorFacts } from './error-facts.js'
 
-type StreamCounts = Pick<Counters, 'connects' | 'streamFailures' | 'timelineSwitches' | 'segmentsFinished'>
+type StreamCounts = Pick<
+  Counters,
+  'connects' | 'streamFailures' | 'timelineSwitches' | 'segmentsFinished' | 'damagedPlaces'
+>
 
 /** What the receiver's events say of the stream: its state, since when, and what is worth counting. */
 export class StreamRecord {
@@ -11,6 +14,7 @@ export class StreamRecord {
     streamFailures: 0,
     timelineSwitches: 0,
     segmentsFinished: 0,
+    damagedPlaces: 0,
   }
   #state: StreamState = 'connecting'
   #since = new Date()
@@ -40,6 +44,9 @@ export class StreamRecord {
         break
       case 'timeline-switched':
         this.counts.timelineSwitches += 1
+        break
+      case 'wal-damaged':
+        this.counts.damagedPlaces += 1
         break
       case 'paused':
         this.#become('paused')

@@ -67,6 +67,8 @@ export interface Progress {
   readonly written: Lsn
   /** Safe on disk under a name that will be found. */
   readonly flushed: Lsn
+  /** All records up to here were checked and found good, since the stream began; INVALID_LSN when nobody checks. */
+  readonly verified: Lsn
   /** What the server was told is safe: it may remove what lies before. */
   readonly reported: Lsn
   /** The furthest end of WAL the server has told of. */

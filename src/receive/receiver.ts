@@ -1,7 +1,7 @@
 import { type FileSystem, sleep, type WalshipError } from '../base/index.js'
 import type { CompressionSpec } from '../codec/index.js'
 import { type ConnectOptions, PhysicalReplicationConnection } from '../pg/index.js'
-import { INVALID_LSN, type Lsn } from '../wal/index.js'
+import { INVALID_LSN, type Lsn, lsnMin } from '../wal/index.js'
 import { type AckPolicy, chooseAckPolicy } from './ack-policy.js'
 import type { ArchiveDoor } from './archive-door.js'
 import { ensureReplicationSlot } from './ensure-slot.js'
@@ -91,6 +91,7 @@ export class Receiver {
     received: INVALID_LSN,
     written: INVALID_LSN,
     flushed: INVALID_LSN,
+    verified: INVALID_LSN,
     reported: INVALID_LSN,
     serverEnd: INVALID_LSN,
   }
@@ -112,12 +113,14 @@ export class Receiver {
   get progress(): Progress {
     const active = this.#active
     if (active === null) return this.#last
-    const { connection, pump, writer } = active
+    const { connection, pump, writer, check } = active
     return {
       timeline: active.start.timeline,
       received: pump.received,
       written: writer.written,
       flushed: writer.flushed,
+      // What is not written yet, or at --verify=stop never will be, is of no use to anybody.
+      verified: check === undefined ? INVALID_LSN : lsnMin(check.verified, writer.written),
       reported: connection.feedbackPositions?.flush ?? INVALID_LSN,
       serverEnd: connection.serverEndLsn ?? INVALID_LSN,
     }

@@ -10,7 +10,7 @@ import type { ReceiveEvent, StopCause } from './events.js'
 import type { ServerFacts } from './server-facts.js'
 import { ServerQuestions } from './server-questions.js'
 import type { StartPoint } from './stream-position.js'
-import type { WalCheck } from './wal-check.js'
+import type { StreamCheck, WalCheck } from './wal-check.js'
 import { WalPump } from './wal-pump.js'
 import { type SpaceLimits, watchSpace } from './watch-space.js'
 
@@ -44,6 +44,8 @@ export interface ActiveStream {
   readonly connection: PhysicalReplicationConnection
   readonly pump: WalPump
   readonly writer: WalWriter
+  /** Undefined: nobody looks at the WAL. */
+  readonly check: StreamCheck | undefined
   /** Sends a status now if there is news. */
   report(): void
 }
@@ -116,7 +118,7 @@ export async function streamTimeline(
       options.onWritten?.()
     },
   })
-  options.onActive({ start, connection, pump, writer, report })
+  options.onActive({ start, connection, pump, writer, check, report })
   let space: { close(): void } | undefined
   // Not before: only a stream can be paused.
   const onStarted = () => {

@@ -205,6 +205,11 @@ export const METRICS: readonly MetricDeclaration[] = [
     ({ counters }) => counters.segmentsFinished,
   ),
   counter(
+    'walship_damaged_wal_total',
+    'Places in the WAL that were found damaged at the server itself.',
+    ({ counters }) => counters.damagedPlaces,
+  ),
+  counter(
     'walship_segments_archived_total',
     'Segments that the archive was seen to hold.',
     ({ counters }) => counters.segmentsArchived,

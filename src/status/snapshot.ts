@@ -28,7 +28,7 @@ export interface StatusSnapshot {
 
 /**
  * How far each step is. `received`: taken from the socket. `written`: handed to the operating system.
- * `flushed`: on disk for good. `verified`: its records were checked. `archived`: the store was seen to hold it
+ * `flushed`: on disk for good. `verified`: written, and its records were checked. `archived`: the store was seen to hold it
  * and everything before it. `reported`: what the server was told is safe, so that it may remove it.
  */
 export const POSITION_NAMES = ['received', 'written', 'flushed', 'verified', 'archived', 'reported'] as const
@@ -160,6 +160,8 @@ export interface Counters {
   readonly timelineSwitches: number
   readonly receivedBytes: number
   readonly segmentsFinished: number
+  /** Places in the WAL that the server itself holds damaged; see --verify. */
+  readonly damagedPlaces: number
   readonly segmentsArchived: number
   readonly uploadFailures: number
 }

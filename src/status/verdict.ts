@@ -10,6 +10,7 @@ export function judge(snapshot: Judged, thresholds: Thresholds): Verdict {
     ...slotReasons(snapshot),
     ...coverageReasons(snapshot),
     ...streamReasons(snapshot),
+    ...damageReasons(snapshot),
     ...lagReasons(snapshot, thresholds),
     ...archiveReasons(snapshot),
     ...spaceReasons(snapshot),
@@ -94,6 +95,13 @@ function streamReasons({ stream, source }: Judged): VerdictReason[] {
   if (stream.state === 'retrying') return [danger('not-streaming', `not streaming${why}`)]
   if (stream.state === 'stopped') return [danger('stopped', 'receiving has stopped')]
   return []
+}
+
+/** Until the process ends: what was seen once is in the archive for good. */
+function damageReasons({ counters }: Judged): VerdictReason[] {
+  if (counters.damagedPlaces === 0) return []
+  const where = count(counters.damagedPlaces, 'damaged place')
+  return [danger('damaged-wal', `the server holds WAL with ${where}: no recovery gets beyond it`, false)]
 }
 
 function lagReasons({ positions }: Judged, thresholds: Thresholds): VerdictReason[] {

@@ -79,6 +79,9 @@ describe('walship receive --http', { timeout: TEST_MS }, () => {
     expect(told.get('walship_ready')).toBe(1)
     expect(told.get('walship_archive_gaps')).toBe(0)
     expect(told.get('walship_received_bytes_total')).toBeGreaterThan(3_000_000)
+    // The end of the last whole record: of what was written last that is everything.
+    await metricIs(url, 'walship_lag_bytes{position="verified"}', (value) => value === 0)
+    expect(told.get('walship_damaged_wal_total')).toBe(0)
     expect((await fetch(`${url}readyz`)).status).toBe(200)
     if (MAJOR >= 13) await metricIs(url, 'walship_slot_wal_status{status="reserved"}', (value) => value === 1)
     await metricIs(url, 'walship_slot_active', (value) => value === 1)
@@ -160,6 +163,13 @@ describe('walship receive --http', { timeout: TEST_MS }, () => {
     await switchSegment(server)
     await writeWal(server, 1000)
     await metricIs(url, 'walship_archive_stuck_files', (value) => value >= 1)
+  })
+
+  it('knows no verified position with --verify=off', async () => {
+    const { url } = await receive('--slot-check', '0', '--verify', 'off')
+    await writeWal(server, 100_000)
+    await metricIs(url, 'walship_lag_bytes{position="written"}', (value) => value === 0)
+    expect((await metrics(url)).has('walship_lag_bytes{position="verified"}')).toBe(false)
   })
 
   it('tells that there is no room', async () => {

@@ -24,7 +24,8 @@ describe('metrics', () => {
   })
 
   it('leave out what is not known, instead of calling it 0', async () => {
-    const text = await render({ archive: null, coverage: null })
+    const positions = { ...knownFacts().positions, verified: null }
+    const text = await render({ archive: null, coverage: null, positions })
     expect(text).not.toContain('walship_archive_')
     expect(text).not.toContain('position="verified"')
     expect(text).not.toContain('lost="both"')

@@ -20,7 +20,7 @@ describe('the snapshot', () => {
       written: { lsn: '0/3000200', lagBytes: 0, lagSeconds: 0 },
       flushed: { lagBytes: 0x100, lagSeconds: 1 },
       archived: { lagBytes: 0x180, lagSeconds: 2 },
-      verified: { lsn: null, lagBytes: null, lagSeconds: null },
+      verified: { lsn: '0/3000200', lagBytes: 0, lagSeconds: 0 },
     })
   })
 
@@ -94,6 +94,7 @@ describe('the verdict', () => {
       false,
     ],
     ['archived-lag', { nowMs: 400_000 }, 'danger', false],
+    ['damaged-wal', { counters: { ...knownFacts().counters, damagedPlaces: 1 } }, 'danger', true],
     ['stuck-files', { archive: { ...archive, stuckFiles: 2 } }, 'danger', true],
     ['store-failing', { archive: { ...archive, state: 'failing' } }, 'warning', true],
     ['little-space', { directory: { ...knownFacts().directory, freeBytes: 300_000_000 } }, 'warning', true],
