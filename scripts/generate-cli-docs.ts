@@ -4,7 +4,7 @@
  */
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { CONFIG_OPTION } from '../src/cli/config-file.js'
+import { CONFIG_OPTIONS } from '../src/cli/config-file.js'
 import { CONFIG_FILE_OPTIONS } from '../src/cli/config-options.js'
 import { FETCH_OPTIONS } from '../src/cli/fetch-options.js'
 import { LIST_OPTIONS, LOCATE_OPTIONS } from '../src/cli/inspect-options.js'
@@ -15,7 +15,12 @@ import { SHIPPING_OPTIONS } from '../src/cli/shipping-options.js'
 import { STATUS_COMMAND_OPTIONS } from '../src/cli/status-command-options.js'
 import { STATUS_SERVER_OPTIONS } from '../src/cli/status-options.js'
 import { VERIFY_OPTIONS } from '../src/cli/verify-options.js'
-import { LOG_OPTIONS, SLOT_CREATE_OPTIONS, SLOT_DROP_OPTIONS } from '../src/cli/walship-options.js'
+import {
+  CHECK_OPTION,
+  LOG_OPTIONS,
+  SLOT_CREATE_OPTIONS,
+  SLOT_DROP_OPTIONS,
+} from '../src/cli/walship-options.js'
 
 export const CLI_DOCS_PATH = fileURLToPath(new URL('../docs/cli.md', import.meta.url))
 
@@ -58,7 +63,7 @@ ${optionTable(RECEIVE_OPTIONS)}
 
 \`walship receive\` takes all options of \`pg_receivewal\` and these:
 
-${optionTable([...SHIPPING_OPTIONS, CONFIG_OPTION, ...STATUS_SERVER_OPTIONS, ...LOG_OPTIONS])}
+${optionTable([...SHIPPING_OPTIONS, CHECK_OPTION, ...CONFIG_OPTIONS, ...STATUS_SERVER_OPTIONS, ...LOG_OPTIONS])}
 
 \`walship slot create\` takes ${names(SLOT_CREATE_OPTIONS)}; \`walship slot drop\` takes ${names(SLOT_DROP_OPTIONS)}.
 The slot's name is given as \`NAME\` or with \`--slot\`.

@@ -5,8 +5,8 @@ import { FETCH_OPTIONS, type FetchCommand, readFetchCommandLine } from './fetch-
 
 /** What this call of `walship fetch` is asked for, its configuration file included. @throws CommandLineError */
 export async function readFetchCommand(host: FetchHost): Promise<FetchCommand> {
-  return readFetchCommandLine(host.arguments, host.environment, async (path) => {
+  return readFetchCommandLine(host.arguments, host.environment, async (path, cluster) => {
     const file = readConfigFile(path, host.workingDirectory)
-    return file === null ? {} : configValues(file, CONFIG_FILE_OPTIONS, FETCH_OPTIONS)
+    return file === null ? {} : configValues(file, CONFIG_FILE_OPTIONS, FETCH_OPTIONS, cluster)
   })
 }

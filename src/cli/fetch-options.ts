@@ -1,5 +1,5 @@
 import { CommandLineError } from './command-line-error.js'
-import { CONFIG_OPTION } from './config-file.js'
+import { CONFIG_OPTIONS } from './config-file.js'
 import { environmentValues, type OptionValues } from './environment-values.js'
 import { STORE_COMMAND_OPTIONS } from './fetch-store.js'
 import { getopt } from './getopt.js'
@@ -8,7 +8,7 @@ import type { WalshipOption } from './receive-options.js'
 /** Options of `walship fetch`. */
 export const FETCH_OPTIONS: readonly WalshipOption[] = [
   ...STORE_COMMAND_OPTIONS,
-  CONFIG_OPTION,
+  ...CONFIG_OPTIONS,
   {
     name: 'prefetch',
     argument: 'COUNT',
@@ -60,13 +60,13 @@ export interface FetchCommand {
  * Reads the command line of `walship fetch` with getopt's rules; WALSHIP_* variables stand in for options that
  * are not on it, and a configuration file for those that neither gives.
  *
- * @param fromFile values of the configuration file that is named by a value of `config`
+ * @param fromFile values of the configuration file that is named by a value of `config`, for the cluster named
  * @throws CommandLineError
  */
 export async function readFetchCommandLine(
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
-  fromFile: (path: string) => Promise<OptionValues>,
+  fromFile: (path: string, cluster: string | undefined) => Promise<OptionValues>,
 ): Promise<FetchCommand> {
   const given: OptionValues = {}
   let operands: readonly string[] = []
@@ -88,7 +88,9 @@ export async function readFetchCommandLine(
     })
   }
   const above = { ...environmentValues(FETCH_OPTIONS, environment), ...given }
-  const values = { ...(typeof above.config === 'string' ? await fromFile(above.config) : {}), ...above }
+  const cluster = typeof above.cluster === 'string' ? above.cluster : undefined
+  const beneath = typeof above.config === 'string' ? await fromFile(above.config, cluster) : {}
+  const values = { ...beneath, ...above }
   return {
     name,
     target,

@@ -65,9 +65,8 @@ export function spoolOption(
 
 /** The text of the configuration file, which is small; null when none is named. @throws as node:fs does */
 export function configText(options: readonly string[], host: FetchHost): string | null {
-  // An option may be cut to a prefix, and no other begins with this letter.
-  const path =
-    wordOf(/^--c(?:o(?:n(?:f(?:ig?)?)?)?)?(?:=(.*))?$/s, options) ?? host.environment.WALSHIP_CONFIG
+  // An option may be cut to a prefix, and no other begins with these letters.
+  const path = wordOf(/^--co(?:n(?:f(?:ig?)?)?)?(?:=(.*))?$/s, options) ?? host.environment.WALSHIP_CONFIG
   return path ? readFileSync(resolve(host.workingDirectory, path), 'utf8') : null
 }
 

@@ -1,4 +1,4 @@
-import { DEFAULT_STORE_COMPRESSION, parseStoreCompression } from '../codec/index.js'
+import { DEFAULT_STORE_COMPRESSION, parseStoreCompression, type StoreCompression } from '../codec/index.js'
 import { openStore, parseStoreOptions, STORE_OPTION_TABLE, WalArchive } from '../store/index.js'
 import { CommandLineError } from './command-line-error.js'
 import type { OptionValues } from './environment-values.js'
@@ -47,8 +47,7 @@ export async function openArchive(
       pointsAtHelp: true,
       hint: 'name it by --store or by the environment variable WALSHIP_STORE',
     })
-  const method = values['store-compression']
-  const compression = typeof method === 'string' ? parseStoreCompression(method) : DEFAULT_STORE_COMPRESSION
+  const compression = storeCompression(values)
   const store = await openStore(url, parseStoreOptions(values, environment))
   try {
     const archive = await WalArchive.open(store, { compression, readOnly: true })
@@ -57,4 +56,9 @@ export async function openArchive(
     await store.close()
     throw error
   }
+}
+
+/** The compression that options name. @throws WalshipError for a method that makes no sense */
+export function storeCompression({ 'store-compression': method }: OptionValues): StoreCompression {
+  return typeof method === 'string' ? parseStoreCompression(method) : DEFAULT_STORE_COMPRESSION
 }

@@ -1,7 +1,6 @@
 import type { Logger } from 'pino'
 import { sleep } from '../base/index.js'
 import { named } from './log-events.js'
-import type { StatusBoard } from './status-board.js'
 
 const INTERVAL_MS = 60_000
 const LIMIT_MS = 10_000
@@ -14,8 +13,8 @@ export class Heartbeat {
   readonly #stop = new AbortController()
   #running: Promise<void> = Promise.resolve()
 
-  start(url: URL, board: StatusBoard, log: Logger, intervalMs = INTERVAL_MS): void {
-    this.#running = this.#beat(url, board, log, intervalMs)
+  start(url: URL, isReady: () => boolean, log: Logger, intervalMs = INTERVAL_MS): void {
+    this.#running = this.#beat(url, isReady, log, intervalMs)
   }
 
   async close(): Promise<void> {
@@ -23,12 +22,12 @@ export class Heartbeat {
     await this.#running
   }
 
-  async #beat(url: URL, board: StatusBoard, log: Logger, intervalMs: number): Promise<void> {
+  async #beat(url: URL, isReady: () => boolean, log: Logger, intervalMs: number): Promise<void> {
     let failing = false
     // A little later than the start, so that there is something to be ready.
     for (let waitMs = Math.min(5000, intervalMs); await sleep(waitMs, this.#stop.signal); ) {
       waitMs = intervalMs
-      if (!board.snapshot().verdict.ready) continue
+      if (!isReady()) continue
       // Not AbortSignal.timeout joined by AbortSignal.any: that one is garbage collected, and never aborts.
       const limit = new AbortController()
       const abort = () => limit.abort()

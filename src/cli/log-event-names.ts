@@ -45,6 +45,9 @@ export const LOG_EVENTS = {
   retrying: 'the next attempt comes in `delayMs`; `attempt` counts from 1',
   exit: 'the program ends with status 0; `reason` is `aborted` or `endpos`',
   failed: 'the program gives up and ends with status 1; fields as in `attempt_failed`',
+  cluster_failed:
+    'one of several clusters is given up, and tried anew in `delayMs`; the others go on. Fields as in `attempt_failed`',
+  cluster_ended: 'one of several clusters has ended in an orderly way; `reason` is `aborted` or `endpos`',
   interrupted_again: 'a second signal came, and the program ends at once with status 1',
 } as const
 

@@ -1,4 +1,4 @@
-import { CONFIG_OPTION } from './config-file.js'
+import { CONFIG_OPTIONS } from './config-file.js'
 import { RECEIVE_OPTIONS, type WalshipOption } from './receive-options.js'
 
 /** What `walship status` and `walship slot list` take. */
@@ -26,5 +26,5 @@ export const MONITOR_OPTIONS: readonly WalshipOption[] = [
       ? { ...option, details: 'The database in it, else `PGDATABASE`, else `postgres` is connected to.' }
       : option,
   ),
-  CONFIG_OPTION,
+  ...CONFIG_OPTIONS,
 ]

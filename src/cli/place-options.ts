@@ -1,6 +1,6 @@
 import type { WalSourceSpec } from '../verify/index.js'
 import { CommandLineError } from './command-line-error.js'
-import { CONFIG_OPTION } from './config-file.js'
+import { CONFIG_OPTIONS } from './config-file.js'
 import type { OptionValues } from './environment-values.js'
 import { STORE_COMMAND_OPTIONS } from './fetch-store.js'
 import type { WalshipOption } from './receive-options.js'
@@ -20,7 +20,7 @@ export const PLACE_OPTIONS: readonly WalshipOption[] = [
     details:
       'What a receiver writes to, or the pg_wal of a server. On the command line it wins over a variable for --store.',
   },
-  CONFIG_OPTION,
+  ...CONFIG_OPTIONS,
 ]
 
 export const JSON_OPTION: WalshipOption = {

@@ -19,6 +19,8 @@ export interface OptionDeclaration {
   readonly defaultText?: string
   /** Further text for docs/cli.md. */
   readonly details?: string
+  /** True where it is about the whole process, and so has no place in a cluster's section of a file. */
+  readonly ofProcess?: boolean
 }
 
 /** An option that only `walship` has. */
@@ -102,6 +104,7 @@ const ALL = [
     section: 'Options',
     description: 'say more about what is done',
     variable: 'WALSHIP_VERBOSE',
+    ofProcess: true,
   },
   {
     name: 'version',

@@ -53,7 +53,8 @@ export async function prepareSettings(values: ReceiveOptionValues): Promise<Rece
   }
 }
 
-function checkCompression(text: string): CompressionSpec {
+/** @throws CommandLineError */
+export function checkCompression(text: string): CompressionSpec {
   try {
     return parseCompression(text)
   } catch (error) {

@@ -42,6 +42,7 @@ export const SHIPPING_OPTIONS: readonly WalshipOption[] = [
     description: 'finished segments to upload at once',
     variable: 'WALSHIP_UPLOADS',
     defaultText: '4',
+    details: 'With several clusters 16 in all, each its equal share of them, up to 4.',
   },
   {
     name: 'keep-local',
@@ -105,6 +106,9 @@ export interface ShippingSettings {
   readonly values: OptionValues
 }
 
+/** Of one cluster, where nothing else is said. */
+export const DEFAULT_UPLOADS = 4
+
 const STORE_MIN_FREE_BYTES = 256 * 1024 * 1024
 
 /** @throws CommandLineError for a value that makes no sense, or options that exclude each other */
@@ -137,7 +141,7 @@ export function shippingSettings(values: OptionValues): ShippingSettings {
     store,
     ack: ack as AckChoice,
     tailIntervalMs: seconds(text(values, 'tail-interval') ?? '1'),
-    uploads: count('uploads', text(values, 'uploads') ?? '4', 1, 64),
+    uploads: count('uploads', text(values, 'uploads') ?? String(DEFAULT_UPLOADS), 1, 64),
     keepLocal: parseKeepLocal(text(values, 'keep-local')),
     allowGap: values['allow-gap'] === true,
     ensureSlot: values['ensure-slot'] === true,

@@ -1,7 +1,6 @@
 import type { Logger } from 'pino'
 import { type ArchiveEvent, Archiver, type ArchiverSnapshot } from '../archive/index.js'
 import { backoffDelayMs, sleep, WalshipError } from '../base/index.js'
-import { DEFAULT_STORE_COMPRESSION, parseStoreCompression } from '../codec/index.js'
 import { ArchiveIndexer } from '../inspect/index.js'
 import {
   type AckPolicy,
@@ -22,6 +21,7 @@ import {
 } from '../store/index.js'
 import { formatLsn, type Lsn, segmentFloor } from '../wal/index.js'
 import { logArchiveEvent } from './archive-log-events.js'
+import { storeCompression } from './fetch-store.js'
 import { named } from './log-events.js'
 import type { ProgramHost } from './program-host.js'
 import { redactSecrets } from './redact.js'
@@ -176,8 +176,7 @@ export class Shipping implements ArchiveDoor {
   /** @param late the receiver has started without: what it could not check then is checked now */
   async #open(identity: ArchiveIdentity, signal: AbortSignal, late: boolean): Promise<void> {
     const { settings, host, directory, log } = this.#options
-    const method = settings.values['store-compression']
-    const compression = typeof method === 'string' ? parseStoreCompression(method) : DEFAULT_STORE_COMPRESSION
+    const compression = storeCompression(settings.values)
     // A word of the SDK about its plans for old versions of Node.js is nothing for an archiver's log.
     process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
     this.#store ??= await openStore(settings.store!, parseStoreOptions(settings.values, host.environment))

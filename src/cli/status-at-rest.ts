@@ -35,21 +35,26 @@ interface LocalWal {
  *
  * @throws WalshipError
  */
-export async function snapshotAtRest(values: OptionValues, host: ProgramHost): Promise<StatusSnapshot> {
+export async function snapshotAtRest(
+  cluster: string | null,
+  values: OptionValues,
+  host: ProgramHost,
+): Promise<StatusSnapshot> {
   const path = typeof values.directory === 'string' ? values.directory : null
   const local = path === null ? null : await readDirectory(path)
-  if (values.store === undefined) return assemble(path, local, null, null)
+  if (values.store === undefined) return assemble(cluster, path, local, null, null)
   await using opened = await openArchive(values, host)
   const { archive } = opened
   if (archive.identity === null) {
     const nothing = { listedAt: new Date(), held: [], onItsWay: [], recordedGaps: [], ancestors: [] }
-    return assemble(path, local, archive.name, nothing)
+    return assemble(cluster, path, local, archive.name, nothing)
   }
   const coverage = await listCoverage(archive)
-  return assemble(path, local, archive.name, { ...coverage, onItsWay: local?.finished ?? [] })
+  return assemble(cluster, path, local, archive.name, { ...coverage, onItsWay: local?.finished ?? [] })
 }
 
 async function assemble(
+  cluster: string | null,
   path: string | null,
   local: LocalWal | null,
   store: string | null,
@@ -63,6 +68,7 @@ async function assemble(
   const nowhere = { freeBytes: null, totalBytes: null, walFiles: null, walBytes: null }
   const facts: StatusFacts = {
     source: 'at-rest',
+    cluster,
     now: new Date(),
     nowMs: performance.now(),
     marks: new PositionMarks(),
@@ -100,6 +106,7 @@ async function assemble(
     counters: {
       connects: 0,
       streamFailures: 0,
+      breakdowns: 0,
       timelineSwitches: 0,
       receivedBytes: 0,
       segmentsFinished: 0,

@@ -1,7 +1,9 @@
 import type { ArchiveEvent } from '../archive/index.js'
-import type { ReceiveEvent, Receiver } from '../receive/index.js'
+import type { WalshipError } from '../base/index.js'
+import type { Progress, ReceiveEvent, Receiver } from '../receive/index.js'
 import {
   buildSnapshot,
+  type CoverageState,
   type ErrorFacts,
   HISTORY_INTERVAL_MS,
   History,
@@ -22,14 +24,14 @@ import { StreamRecord } from './stream-record.js'
 import { walshipVersion } from './version.js'
 
 export interface StatusBoardOptions {
+  /** Null for the one cluster of a command line. */
+  readonly cluster: string | null
   readonly directory: string
   readonly minFreeBytes: number
   readonly slotName: string | undefined
   readonly thresholds: Thresholds
   /** Something failed in here; nothing else may notice. */
   onError(error: unknown): void
-  /** Null: nobody looks at the slot. */
-  readonly slotWatch: Omit<SlotWatchOptions, 'slotName' | 'onServerPosition'> | null
 }
 
 /** How precise ages are: the server's position is looked at so often. */
@@ -47,18 +49,26 @@ export class StatusBoard {
   readonly #options: StatusBoardOptions
   readonly #marks = new PositionMarks()
   readonly #usage: DirectoryUsage
-  readonly #slot: SlotWatch | null
   readonly #startedAt = new Date()
   readonly #version = walshipVersion()
   readonly #timers: NodeJS.Timeout[] = []
   readonly #events: RecentEvent[] = []
   readonly #record = new StreamRecord()
+  #slot: SlotWatch | null = null
+  /** How far the run before was, until this one knows better. */
+  #before: {
+    readonly progress: Progress | null
+    readonly archived: Lsn | null
+    readonly coverage: CoverageState | null
+  } = { progress: null, archived: null, coverage: null }
   #receiver: Receiver | null = null
   #shipping: Shipping | null = null
   #coverage: CoverageWatch | null = null
   #receivedBytes = 0
   #segmentsArchived = 0
   #uploadFailures = 0
+  /** Of those, what the archiver of this run has told. */
+  #uploadFailuresSeen = 0
   /** Since when something waits; for as long as the archiver cannot look, because the store does not answer. */
   #pendingSince: Date | null = null
   #storeError: ErrorFacts | null = null
@@ -72,22 +82,47 @@ export class StatusBoard {
   constructor(options: StatusBoardOptions) {
     this.#options = options
     this.#usage = new DirectoryUsage(options.directory)
-    const { slotWatch, slotName } = options
-    this.#slot =
-      slotWatch === null || slotName === undefined
-        ? null
-        : new SlotWatch({ ...slotWatch, slotName, onServerPosition: (lsn) => this.#heard(lsn) })
-  }
-
-  /** Begins to look. To be called before the receiver runs. */
-  attach(receiver: Receiver, shipping: Shipping | null): void {
-    this.#receiver = receiver
-    this.#shipping = shipping
-    this.#coverage = shipping === null ? null : new CoverageWatch(shipping)
     this.#every(LOOK_MS, () => this.#look())
     this.#every(HISTORY_INTERVAL_MS, () => this.history.add(this.snapshot()))
     this.#usage.start()
+  }
+
+  get cluster(): string | null {
+    return this.#options.cluster
+  }
+
+  /**
+   * Begins to look at these, and no longer at those of the run before. To be called before the receiver runs.
+   *
+   * @param slotWatch null: nobody looks at the slot
+   */
+  attach(
+    receiver: Receiver,
+    shipping: Shipping | null,
+    slotWatch: Omit<SlotWatchOptions, 'slotName' | 'onServerPosition'> | null,
+  ): void {
+    const { slotName } = this.#options
+    this.#before = { progress: this.#progress, archived: this.#archived, coverage: this.#coverageState }
+    this.#coverage?.close()
+    this.#receiver = receiver
+    this.#shipping = shipping
+    this.#received = null
+    this.#firstStart = null
+    this.#uploadFailuresSeen = 0
+    this.#coverage = shipping === null ? null : new CoverageWatch(shipping)
     this.#coverage?.start()
+    if (slotWatch !== null && slotName !== undefined)
+      this.#slot ??= new SlotWatch({
+        ...slotWatch,
+        slotName,
+        onServerPosition: (lsn) => this.#heard(lsn),
+      })
+  }
+
+  /** Given up, to be tried anew later. */
+  onBreakdown(error: WalshipError): void {
+    this.#slot?.start()
+    this.#record.onBreakdown(error)
   }
 
   onReceiveEvent(event: ReceiveEvent): void {
@@ -110,9 +145,8 @@ export class StatusBoard {
     this.#coverage?.onArchiveEvent(event)
   }
 
-  /** @param line a record of the log, as JSON, with its secrets already masked */
-  onLogLine(line: string): void {
-    const record = JSON.parse(line) as Record<string, unknown>
+  /** @param record of the log, with its secrets already masked */
+  onLogRecord(record: Readonly<Record<string, unknown>>): void {
     if (record.level === 'debug' || record.level === 'trace') return
     if (ROUTINE.has(String(record.event))) return
     this.#events.push({
@@ -142,7 +176,17 @@ export class StatusBoard {
    */
   get #archived(): Lsn | null {
     if (this.#shipping === null) return null
-    return known(this.#shipping.archiverSnapshot?.archived) ?? this.#firstStart
+    return known(this.#shipping.archiverSnapshot?.archived) ?? this.#before.archived ?? this.#firstStart
+  }
+
+  /** What is in the directory does not go with a run that failed. */
+  get #progress(): Progress | null {
+    const now = this.#receiver?.progress
+    return now !== undefined && now.timeline !== 0 ? now : this.#before.progress
+  }
+
+  get #coverageState(): CoverageState | null {
+    return this.#coverage?.state ?? this.#before.coverage
   }
 
   get #streams(): boolean {
@@ -189,9 +233,10 @@ export class StatusBoard {
     if ((snapshot?.pendingSegments ?? 0) === 0) this.#pendingSince = null
     else this.#pendingSince ??= new Date()
     const failures = snapshot?.failures ?? 0
-    if (failures > this.#uploadFailures && snapshot?.lastError)
+    if (failures > this.#uploadFailuresSeen && snapshot?.lastError)
       this.#storeError = errorFacts(snapshot.lastError)
-    this.#uploadFailures = failures
+    this.#uploadFailures += Math.max(0, failures - this.#uploadFailuresSeen)
+    this.#uploadFailuresSeen = failures
   }
 
   /** Ages below the slowest position are not asked for any more. */
@@ -201,12 +246,13 @@ export class StatusBoard {
   }
 
   #facts(): StatusFacts {
-    const { slotName, minFreeBytes } = this.#options
-    const progress = this.#receiver?.progress
+    const { cluster, slotName, minFreeBytes } = this.#options
+    const progress = this.#progress
     const { user, system } = process.cpuUsage()
     const { state, since, lastError } = this.#record
     return {
       source: 'running',
+      cluster,
       now: new Date(),
       nowMs: performance.now(),
       marks: this.#marks,
@@ -250,7 +296,7 @@ export class StatusBoard {
         segmentsArchived: this.#segmentsArchived,
         uploadFailures: this.#uploadFailures,
       },
-      coverage: this.#coverage?.state ?? null,
+      coverage: this.#coverageState,
       events: [...this.#events],
     }
   }

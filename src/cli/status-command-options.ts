@@ -14,6 +14,7 @@ export const STATUS_COMMAND_OPTIONS: readonly WalshipOption[] = [
     section: 'Options',
     description: 'ask the walship that runs with --http here',
     variable: 'WALSHIP_URL',
+    ofProcess: true,
     details: 'Such as `http://localhost:9187`. Without it the directory and the store are looked at.',
   },
   TOKEN_FILE,

@@ -11,6 +11,7 @@ export const STATUS_SERVER_OPTIONS: readonly WalshipOption[] = [
     section: 'Options',
     description: 'answer with metrics, health and a page of status here',
     variable: 'WALSHIP_HTTP',
+    ofProcess: true,
     details:
       'Off by default. A bare port listens on localhost only; an IPv6 address stands in brackets. Paths: `/`, ' +
       '`/metrics`, `/healthz`, `/readyz`, `/status.json`, `/history.json`. See [operations.md](operations.md).',
@@ -21,6 +22,7 @@ export const STATUS_SERVER_OPTIONS: readonly WalshipOption[] = [
     section: 'Options',
     description: 'ask for the token in this file',
     variable: 'WALSHIP_HTTP_TOKEN_FILE',
+    ofProcess: true,
     details:
       'Or put the token into the variable `WALSHIP_HTTP_TOKEN`. It is wanted as a bearer token or as the password of ' +
       'Basic authentication; only `/healthz` and `/readyz` answer without.',
@@ -31,6 +33,7 @@ export const STATUS_SERVER_OPTIONS: readonly WalshipOption[] = [
     section: 'Options',
     description: 'certificate chain (PEM) for --http',
     variable: 'WALSHIP_HTTP_TLS_CERT',
+    ofProcess: true,
   },
   {
     name: 'http-tls-key',
@@ -38,6 +41,7 @@ export const STATUS_SERVER_OPTIONS: readonly WalshipOption[] = [
     section: 'Options',
     description: 'private key (PEM) for --http',
     variable: 'WALSHIP_HTTP_TLS_KEY',
+    ofProcess: true,
   },
   {
     name: 'ready-written-lag',
@@ -74,6 +78,7 @@ export const STATUS_SERVER_OPTIONS: readonly WalshipOption[] = [
     section: 'Options',
     description: 'call this once a minute while ready',
     variable: 'WALSHIP_HEARTBEAT_URL',
+    ofProcess: true,
     details:
       'For a service that raises the alarm when it hears nothing. Such a URL is a secret: better in the variable.',
   },

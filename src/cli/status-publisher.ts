@@ -23,7 +23,12 @@ export class StatusPublisher {
    *
    * @throws WalshipError `CLI_STATUS_FILE`
    */
-  async start(settings: StatusSettings, board: StatusBoard, host: ProgramHost, log: Logger): Promise<void> {
+  async start(
+    settings: StatusSettings,
+    boards: readonly StatusBoard[],
+    host: ProgramHost,
+    log: Logger,
+  ): Promise<void> {
     const { http, tls } = settings
     if (http === null) return
     const token = await httpToken(settings.tokenFile, host.environment)
@@ -47,8 +52,8 @@ export class StatusPublisher {
           ...http,
           token,
           tls: files,
-          snapshot: () => board.snapshot(),
-          history: () => board.history.points,
+          clusters: () => boards.map((board) => board.snapshot()),
+          history: (cluster) => boards.find((board) => board.cluster === cluster)?.history.points ?? [],
           onError: failed,
         }),
       failed,

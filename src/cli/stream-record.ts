@@ -1,10 +1,11 @@
+import type { WalshipError } from '../base/index.js'
 import type { ReceiveEvent } from '../receive/index.js'
 import type { Counters, ErrorFacts, StreamState } from '../status/index.js'
 import { errorFacts } from './error-facts.js'
 
 type StreamCounts = Pick<
   Counters,
-  'connects' | 'streamFailures' | 'timelineSwitches' | 'segmentsFinished' | 'damagedPlaces'
+  'connects' | 'streamFailures' | 'timelineSwitches' | 'segmentsFinished' | 'damagedPlaces' | 'breakdowns'
 >
 
 /** What the receiver's events say of the stream: its state, since when, and what is worth counting. */
@@ -15,6 +16,7 @@ export class StreamRecord {
     timelineSwitches: 0,
     segmentsFinished: 0,
     damagedPlaces: 0,
+    breakdowns: 0,
   }
   #state: StreamState = 'connecting'
   #since = new Date()
@@ -30,6 +32,13 @@ export class StreamRecord {
 
   get lastError(): ErrorFacts | null {
     return this.#lastError
+  }
+
+  /** Given up, to be tried anew later. */
+  onBreakdown(error: WalshipError): void {
+    this.counts.breakdowns += 1
+    this.#lastError = errorFacts(error)
+    this.#become('failed')
   }
 
   onEvent(event: ReceiveEvent): void {

@@ -1,15 +1,14 @@
 import yargs from 'yargs'
+import { type ClusterCommand, namedClusters, receiveValues, soleCluster } from './cluster-command.js'
 import { CommandLineError } from './command-line-error.js'
 import { noSuchCommand, tooMany, unknownOption } from './command-line-mistakes.js'
 import { environmentValues, type OptionValues } from './environment-values.js'
 import { type ListSettings, type LocateSettings, listSettings, locateSettings } from './inspect-options.js'
 import type { MonitorCommand } from './monitor-run.js'
 import { checkCombination } from './option-checks.js'
-import { optionLayers } from './option-layers.js'
+import { type OptionLayers, optionLayers } from './option-layers.js'
 import type { ProgramHost } from './program-host.js'
-import type { WalshipOption } from './receive-options.js'
-import { RECEIVE_OPTIONS, type ReceiveOptionValues } from './receive-options.js'
-import { type ShippingSettings, shippingSettings } from './shipping-options.js'
+import type { ReceiveOptionValues, WalshipOption } from './receive-options.js'
 import { asksForWalship } from './status-command-options.js'
 import { type StatusSettings, statusSettings } from './status-options.js'
 import { type VerifySettings, verifySettings } from './verify-options.js'
@@ -17,26 +16,35 @@ import { walshipVersion } from './version.js'
 import { COMMANDS, type CommandSpec, topHelp } from './walship-commands.js'
 import { type LogFormat, type LogLevel, RECEIVE_COMMAND_OPTIONS } from './walship-options.js'
 
+import type { StatusCommand } from './walship-status.js'
+
 export interface LogChoice {
   readonly format: LogFormat | undefined
   readonly level: LogLevel | undefined
 }
 
+/** What is one for the whole process. */
+export interface ReceiveManner {
+  readonly log: LogChoice
+  readonly verbose: boolean
+  /** Only try everything out. */
+  readonly check: boolean
+}
+
 /** What `walship` was asked to do. */
 export type WalshipCommand =
-  | {
-      readonly kind: 'receive'
-      readonly values: ReceiveOptionValues
-      readonly shipping: ShippingSettings
+  | ({ readonly kind: 'receive' } & ClusterCommand & ReceiveManner)
+  | ({
+      readonly kind: 'receive-clusters'
+      readonly clusters: readonly ClusterCommand[]
       readonly status: StatusSettings
-      readonly log: LogChoice
-    }
+    } & ReceiveManner)
   | { readonly kind: 'slot'; readonly values: ReceiveOptionValues }
   | MonitorCommand
   | { readonly kind: 'verify'; readonly settings: VerifySettings }
   | { readonly kind: 'list'; readonly settings: ListSettings }
   | { readonly kind: 'locate'; readonly settings: LocateSettings }
-  | { readonly kind: 'status'; readonly values: OptionValues; readonly intervalMs: number }
+  | ({ readonly kind: 'status' } & StatusCommand)
   /** Help or version, to be printed. */
   | { readonly kind: 'text'; readonly text: string }
 
@@ -69,10 +77,12 @@ export async function readWalshipCommandLine(
   if (unknown !== undefined) throw unknownOption(unknown, command.options)
 
   const fromEnvironment = environmentValues(command.options, host.environment)
-  const { beneath, all } = await optionLayers(given, fromEnvironment, command.options)
+  const reach = command.words === 'receive' || command.words === 'status' ? 'all' : 'one'
+  const layers = await optionLayers(given, fromEnvironment, command.options, reach)
+  const { beneath, all, clusters } = layers
   switch (command.words) {
     case 'receive':
-      return receiveCommand(all, operands)
+      return receiveCommand(layers, operands)
     case 'verify':
       return { kind: 'verify', settings: verifySettings(given, beneath, operands, host.environment) }
     case 'list':
@@ -80,9 +90,9 @@ export async function readWalshipCommandLine(
     case 'locate':
       return { kind: 'locate', settings: locateSettings(given, beneath, operands, host.environment) }
     case 'status':
-      if (!asksForWalship(given, beneath)) return monitorCommand('status', all, operands)
+      if (clusters === null && !asksForWalship(given, beneath)) return monitorCommand('status', all, operands)
       if (operands.length > 0) throw tooMany(operands[0]!)
-      return { kind: 'status', values: all, intervalMs: intervalMs(all) }
+      return { kind: 'status', values: all, clusters, intervalMs: intervalMs(all) }
     case 'slot list':
       return monitorCommand('slots', all, operands)
     default:
@@ -170,22 +180,28 @@ function dashed(name: string): string {
   return name.length === 1 ? `-${name}` : `--${name}`
 }
 
-function receiveCommand(values: OptionValues, operands: readonly string[]): WalshipCommand {
+function receiveCommand({ all, clusters }: OptionLayers, operands: readonly string[]): WalshipCommand {
   if (operands.length > 0) throw tooMany(operands[0]!)
-  const receiving = new Set<string>(RECEIVE_OPTIONS.map(({ name }) => name))
-  const optionValues = Object.fromEntries(Object.entries(values).filter(([name]) => receiving.has(name)))
-  const format = choice('log-format', values)
-  const level = choice('log-level', values)
-  const receiveValues = checked(optionValues)
-  if (receiveValues['create-slot'] || receiveValues['drop-slot'])
-    return { kind: 'slot', values: receiveValues }
-  const log = { format: format as LogFormat | undefined, level: level as LogLevel | undefined }
+  const format = choice('log-format', all)
+  const level = choice('log-level', all)
+  const manner = {
+    log: { format: format as LogFormat | undefined, level: level as LogLevel | undefined },
+    verbose: all.verbose === true,
+    check: all.check === true,
+  }
+  const acts = all['create-slot'] === true || all['drop-slot'] === true
+  if (clusters === null && acts) return { kind: 'slot', values: receiveValues(all) }
+  if (clusters === null) return { kind: 'receive', ...soleCluster(all), ...manner }
+  if (acts)
+    throw new CommandLineError('a slot is made or dropped for one cluster', {
+      pointsAtHelp: false,
+      hint: 'use walship slot create or walship slot drop with --cluster',
+    })
   return {
-    kind: 'receive',
-    values: receiveValues,
-    shipping: shippingSettings(values),
-    status: statusSettings(values),
-    log,
+    kind: 'receive-clusters',
+    clusters: namedClusters(clusters),
+    status: statusSettings(all),
+    ...manner,
   }
 }
 

@@ -1,4 +1,4 @@
-import { CONFIG_OPTION } from './config-file.js'
+import { CONFIG_OPTIONS } from './config-file.js'
 import { RECEIVE_OPTIONS, type WalshipOption } from './receive-options.js'
 import { SHIPPING_OPTIONS } from './shipping-options.js'
 import { STATUS_SERVER_OPTIONS } from './status-options.js'
@@ -18,6 +18,7 @@ export const LOG_OPTIONS: readonly WalshipOption[] = [
     section: 'Options',
     description: 'form of the log on stderr',
     variable: 'WALSHIP_LOG_FORMAT',
+    ofProcess: true,
     choices: LOG_FORMATS,
     details: 'By default `pretty` on a terminal and `json`, one object a line, elsewhere.',
   },
@@ -27,10 +28,21 @@ export const LOG_OPTIONS: readonly WalshipOption[] = [
     section: 'Options',
     description: 'how much to log',
     variable: 'WALSHIP_LOG_LEVEL',
+    ofProcess: true,
     choices: LOG_LEVELS,
     details: 'By default `info`, with --verbose `debug`.',
   },
 ]
+
+/** An action, and so without a variable. */
+export const CHECK_OPTION: WalshipOption = {
+  name: 'check',
+  section: 'Options',
+  description: 'try everything out without receiving, then exit',
+  details:
+    'Options, directory, connection, slot, store; nothing is made or written but a file of no bytes in the directory, ' +
+    'which is removed. See [operations.md](operations.md#checking-a-configuration).',
+}
 
 /** Every command has these two by other means. */
 const COMMON = ['help', 'version']
@@ -39,7 +51,8 @@ const COMMON = ['help', 'version']
 export const RECEIVE_COMMAND_OPTIONS: readonly WalshipOption[] = [
   ...RECEIVE_OPTIONS.filter((option) => !COMMON.includes(option.name)),
   ...SHIPPING_OPTIONS,
-  CONFIG_OPTION,
+  CHECK_OPTION,
+  ...CONFIG_OPTIONS,
   ...STATUS_SERVER_OPTIONS,
   ...LOG_OPTIONS,
 ]
@@ -51,7 +64,7 @@ export const SLOT_CREATE_OPTIONS: readonly WalshipOption[] = [
   ...RECEIVE_OPTIONS.filter(
     (option) => option.section === 'Connection options' || SLOT_OPTION_NAMES.includes(option.name),
   ),
-  CONFIG_OPTION,
+  ...CONFIG_OPTIONS,
 ]
 
 /** What `walship slot drop` takes. */

@@ -1,11 +1,27 @@
 import { sleep, WalshipError } from '../base/index.js'
-import { renderStatusText, type StatusSnapshot } from '../status/index.js'
+import {
+  type Fleet,
+  fleetOf,
+  renderFleetText,
+  renderStatusText,
+  type StatusSnapshot,
+} from '../status/index.js'
 import { CommandLineError } from './command-line-error.js'
 import type { OptionValues } from './environment-values.js'
+import type { ClusterLayers } from './option-layers.js'
 import type { ProgramHost } from './program-host.js'
 import { snapshotAtRest } from './status-at-rest.js'
 import { httpToken } from './status-publisher.js'
 import { StopRequest } from './stop-request.js'
+
+/** What `walship status` is asked for. */
+export interface StatusCommand {
+  readonly values: OptionValues
+  /** Of a configuration file; null: there is only what `values` names. */
+  readonly clusters: readonly ClusterLayers[] | null
+  /** milliseconds between two looks with --watch */
+  readonly intervalMs: number
+}
 
 /** Shown, and the data is in danger. 1 and 2 mean that nothing could be shown. */
 const EXIT_IN_DANGER = 3
@@ -13,21 +29,23 @@ const ASK_LIMIT_MS = 10_000
 const CLEAR_SCREEN = '\u001b[2J\u001b[H'
 
 /**
- * `walship status`: one screen, of a running walship or of a directory and a store.
+ * `walship status`: one screen, of a running walship or of directories and stores.
  *
- * @param intervalMs milliseconds between two looks with --watch
  * @returns the exit status
  * @throws WalshipError when nothing can be told; with --watch it is shown instead
  */
-export async function status(values: OptionValues, intervalMs: number, host: ProgramHost): Promise<number> {
-  const take = await snapshotSource(values, host)
+export async function status(command: StatusCommand, host: ProgramHost): Promise<number> {
+  const { values } = command
+  const take = await statusSource(command, host)
   const color = host.stdout.isTTY === true && !host.environment.NO_COLOR
-  const show = (snapshot: StatusSnapshot) =>
-    values.json === true ? `${JSON.stringify(snapshot)}\n` : renderStatusText(snapshot, { color })
+  const show = (found: StatusSnapshot | Fleet) => {
+    if (values.json === true) return `${JSON.stringify(found)}\n`
+    return isFleet(found) ? renderFleetText(found, { color }) : renderStatusText(found, { color })
+  }
   if (values.watch !== true) {
-    const snapshot = await take()
-    host.stdout.write(show(snapshot))
-    return snapshot.verdict.level === 'danger' ? EXIT_IN_DANGER : 0
+    const found = await take()
+    host.stdout.write(show(found))
+    return (isFleet(found) ? found.level : found.verdict.level) === 'danger' ? EXIT_IN_DANGER : 0
   }
   const stop = new StopRequest(host.signals, () => host.signals.exit(0))
   stop.listen()
@@ -35,37 +53,61 @@ export async function status(values: OptionValues, intervalMs: number, host: Pro
     do {
       const text = await take().then(show, (error: Error) => `${error.message}\n`)
       host.stdout.write(host.stdout.isTTY ? CLEAR_SCREEN + text : text)
-    } while (await sleep(intervalMs, stop.signal))
+    } while (await sleep(command.intervalMs, stop.signal))
   } finally {
     stop.close()
   }
   return 0
 }
 
-async function snapshotSource(
-  values: OptionValues,
+function isFleet(found: StatusSnapshot | Fleet): found is Fleet {
+  return 'clusters' in found
+}
+
+async function statusSource(
+  { values, clusters }: StatusCommand,
   host: ProgramHost,
-): Promise<() => Promise<StatusSnapshot>> {
-  const { url, directory, store } = values
+): Promise<() => Promise<StatusSnapshot | Fleet>> {
+  const { url, cluster, directory, store } = values
   if (typeof url === 'string') {
     const tokenFile = values['http-token-file']
     const token = await httpToken(typeof tokenFile === 'string' ? tokenFile : undefined, host.environment)
-    return () => ask(url, token)
+    return () => ask(url, typeof cluster === 'string' ? cluster : undefined, token)
   }
-  if (directory === undefined && store === undefined)
-    throw new CommandLineError('nothing to look at', {
-      pointsAtHelp: true,
-      hint: 'name a running walship by --url, or a directory by -D, a store by --store, or both',
-    })
-  return () => snapshotAtRest(values, host)
+  const [first] = clusters ?? []
+  if (clusters === null || first === undefined) {
+    if (directory === undefined && store === undefined)
+      throw new CommandLineError('nothing to look at', {
+        pointsAtHelp: true,
+        hint: 'name a running walship by --url, or a directory by -D, a store by --store, or both',
+      })
+    return () => snapshotAtRest(null, values, host)
+  }
+  if (clusters.length === 1) return () => snapshotAtRest(first.name, first.all, host)
+  return async () => {
+    const snapshots: StatusSnapshot[] = []
+    // One after the other: each lists a store.
+    for (const { name, all, explain } of clusters)
+      snapshots.push(
+        await snapshotAtRest(name, all, host).catch((error) => {
+          throw explain(error)
+        }),
+      )
+    return fleetOf(snapshots)
+  }
 }
 
 /** @throws WalshipError `CLI_STATUS_URL` */
-async function ask(url: string, token: string | undefined): Promise<StatusSnapshot> {
+async function ask(
+  url: string,
+  cluster: string | undefined,
+  token: string | undefined,
+): Promise<StatusSnapshot | Fleet> {
   const failed = (why: string, hint: string, cause?: unknown) =>
     new WalshipError(`could not ask the walship at ${url}: ${why}`, { code: 'CLI_STATUS_URL', hint, cause })
   if (!URL.canParse(url)) throw failed('this is no URL', 'use one such as http://localhost:9187')
   const target = new URL('status.json', url.endsWith('/') ? url : `${url}/`)
+  if (cluster !== undefined) target.searchParams.set('cluster', cluster)
   const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` }
   let answer: Response
   try {
@@ -77,12 +119,14 @@ async function ask(url: string, token: string | undefined): Promise<StatusSnapsh
   }
   if (answer.status === 401)
     throw failed('it wants a token', 'give it by --http-token-file or WALSHIP_HTTP_TOKEN')
+  if (answer.status === 404 && cluster !== undefined)
+    throw failed(`it has no cluster "${cluster}"`, 'leave --cluster away to see all that it has')
   if (!answer.ok) throw failed(`it answered ${answer.status}`, 'is this the address of --http?')
-  const snapshot = (await answer.json().catch(() => null)) as StatusSnapshot | null
-  if (snapshot?.formatVersion !== 1)
+  const found = (await answer.json().catch(() => null)) as StatusSnapshot | Fleet | null
+  if (found?.formatVersion !== 1)
     throw failed(
       'the answer is not one this version understands',
       'use the same version of walship here and there',
     )
-  return snapshot
+  return found
 }

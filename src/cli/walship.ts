@@ -1,4 +1,5 @@
 import { basename } from 'node:path'
+import type { ClusterCommand } from './cluster-command.js'
 import { CommandLineError } from './command-line-error.js'
 import { PgLogger } from './pg-logging.js'
 import { EXIT, type ProgramHost } from './program-host.js'
@@ -20,7 +21,15 @@ export async function runWalship(host: ProgramHost): Promise<number> {
         host.stdout.write(command.text)
         return EXIT.done
       case 'receive':
+        if (command.check) return await checkAll([command], host, programName)
         return await (await import('./walship-receive.js')).receive(command, host, programName)
+      case 'receive-clusters': {
+        const { clusters } = command
+        await (await import('./cluster-conflicts.js')).refuseConflicts(clusters, host.environment)
+        if (command.check) return await checkAll(clusters, host, programName)
+        const { receiveClusters } = await import('./walship-receive.js')
+        return await receiveClusters(clusters, command, host, programName)
+      }
       case 'monitor':
         return await (await import('./monitor-run.js')).monitor(command, host, programName, logger)
       case 'verify':
@@ -30,7 +39,7 @@ export async function runWalship(host: ProgramHost): Promise<number> {
       case 'locate':
         return await (await import('./walship-inspect.js')).find(command.settings, host, logger)
       case 'status':
-        return await (await import('./walship-status.js')).status(command.values, command.intervalMs, host)
+        return await (await import('./walship-status.js')).status(command, host)
       case 'slot':
         return await (await import('./slot-action.js')).runSlotAction(
           command.values,
@@ -45,4 +54,13 @@ export async function runWalship(host: ProgramHost): Promise<number> {
     if (error.pointsAtHelp) logger.hint(`Try "${programName} --help" for more information.`)
     return EXIT.usage
   }
+}
+
+async function checkAll(
+  clusters: readonly ClusterCommand[],
+  host: ProgramHost,
+  programName: string,
+): Promise<number> {
+  const { checkClusters } = await import('./check-clusters.js')
+  return (await checkClusters(clusters, host, programName)) ? EXIT.done : EXIT.failed
 }

@@ -1,4 +1,5 @@
 export type { CommandOptions } from './command-options.js'
+export { configuredServers, secretsIn } from './configured-server.js'
 export { type ConnectionFactory, connect } from './connect.js'
 export type { ConnectOptions } from './connect-options.js'
 export { Connection } from './connection.js'

@@ -22,6 +22,7 @@ export function buildSnapshot(facts: StatusFacts, thresholds: Thresholds): Statu
     formatVersion: 1,
     source: facts.source,
     takenAt: now.toISOString(),
+    cluster: facts.cluster,
     process: facts.process,
     stream: {
       state: stream.state,

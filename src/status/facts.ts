@@ -13,6 +13,7 @@ import type {
 /** What is known at one moment, as the parts of walship tell it. `buildSnapshot` makes the picture of it. */
 export interface StatusFacts {
   readonly source: 'running' | 'at-rest'
+  readonly cluster: string | null
   readonly now: Date
   /** Of the clock that the marks were made with. */
   readonly nowMs: number

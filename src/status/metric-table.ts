@@ -1,4 +1,4 @@
-import type { StatusSnapshot } from './snapshot.js'
+import type { ArchiveFacts, StatusSnapshot } from './snapshot.js'
 import { DISASTERS, POSITION_NAMES } from './snapshot.js'
 
 export interface Sample {
@@ -12,6 +12,8 @@ export interface MetricDeclaration {
   readonly name: string
   readonly type: 'gauge' | 'counter'
   readonly help: string
+  /** Said once for the process, and without a label `cluster`. */
+  readonly ofProcess?: boolean
   samples(snapshot: StatusSnapshot): readonly Sample[]
 }
 
@@ -32,6 +34,8 @@ const counter = (
   value: (snapshot: StatusSnapshot) => number | null | undefined,
 ): MetricDeclaration => ({ ...gauge(name, help, value), type: 'counter' })
 
+const ofProcess = (metric: MetricDeclaration): MetricDeclaration => ({ ...metric, ofProcess: true })
+
 const WAL_STATUSES = ['reserved', 'extended', 'unreserved', 'lost'] as const
 
 /** Every metric there is. docs/operations.md is made from this table. */
@@ -40,6 +44,7 @@ export const METRICS: readonly MetricDeclaration[] = [
     name: 'walship_build_info',
     type: 'gauge',
     help: 'Version of walship, as a label; always 1.',
+    ofProcess: true,
     samples: ({ process }) => (process === null ? [] : [{ labels: { version: process.version }, value: 1 }]),
   },
   gauge('walship_streaming', '1 while WAL is being received, else 0.', ({ stream }) =>
@@ -47,6 +52,11 @@ export const METRICS: readonly MetricDeclaration[] = [
   ),
   gauge('walship_paused', '1 while nothing is received because the directory has too little room.', (s) =>
     Number(s.stream.state === 'paused'),
+  ),
+  gauge(
+    'walship_failed',
+    '1 while one of several clusters is given up, on what only a person can mend; it is tried anew after a while.',
+    ({ stream }) => Number(stream.state === 'failed'),
   ),
   gauge('walship_ready', '1 while streaming and within the thresholds, as /readyz says.', ({ verdict }) =>
     Number(verdict.ready),
@@ -101,7 +111,7 @@ export const METRICS: readonly MetricDeclaration[] = [
   gauge(
     'walship_archive_failing',
     '1 while uploads fail; absent without a store.',
-    ({ archive }) => archive && Number(archive.state === 'failing' || archive.state === 'opening'),
+    ({ archive }) => archive && Number(archive.state === 'failing' || isRefused(archive)),
   ),
   gauge(
     'walship_archive_pending_segments',
@@ -194,6 +204,11 @@ export const METRICS: readonly MetricDeclaration[] = [
     ({ counters }) => counters.streamFailures,
   ),
   counter(
+    'walship_breakdowns_total',
+    'How often a cluster was given up, to be tried anew.',
+    ({ counters }) => counters.breakdowns,
+  ),
+  counter(
     'walship_timeline_switches_total',
     'Timelines that were left for the next one.',
     ({ counters }) => counters.timelineSwitches,
@@ -219,13 +234,19 @@ export const METRICS: readonly MetricDeclaration[] = [
     'Requests to the store that failed.',
     ({ counters, archive }) => archive && counters.uploadFailures,
   ),
-  gauge(
-    'process_start_time_seconds',
-    'When the process began, in Unix time.',
-    ({ process }) => process && unixTime(process.startedAt),
+  ofProcess(
+    gauge(
+      'process_start_time_seconds',
+      'When the process began, in Unix time.',
+      ({ process }) => process && unixTime(process.startedAt),
+    ),
   ),
-  gauge('process_resident_memory_bytes', 'Memory of the process.', ({ process }) => process?.residentBytes),
-  counter('process_cpu_seconds_total', 'CPU time of the process.', ({ process }) => process?.cpuSeconds),
+  ofProcess(
+    gauge('process_resident_memory_bytes', 'Memory of the process.', ({ process }) => process?.residentBytes),
+  ),
+  ofProcess(
+    counter('process_cpu_seconds_total', 'CPU time of the process.', ({ process }) => process?.cpuSeconds),
+  ),
 ]
 
 function unixTime(iso: string | null): number | null {
@@ -237,4 +258,9 @@ function lsnNumber(lsn: string | null): number | null {
   if (lsn === null) return null
   const [high, low] = lsn.split('/')
   return Number.parseInt(high!, 16) * 2 ** 32 + Number.parseInt(low!, 16)
+}
+
+/** Not opened yet, and not for want of a server to ask first. */
+function isRefused({ state, lastError }: ArchiveFacts): boolean {
+  return state === 'opening' && lastError !== null
 }

@@ -11,6 +11,8 @@ export interface StatusSnapshot {
   /** `running`: told by the process that receives. `at-rest`: computed from the directory and the store. */
   readonly source: 'running' | 'at-rest'
   readonly takenAt: string
+  /** Its name in the configuration file; null for the one of a command line. */
+  readonly cluster: string | null
   readonly process: ProcessFacts | null
   readonly verdict: Verdict
   readonly stream: StreamFacts
@@ -91,7 +93,15 @@ export interface ProcessFacts {
   readonly cpuSeconds: number
 }
 
-export type StreamState = 'connecting' | 'streaming' | 'paused' | 'retrying' | 'stopped' | 'at-rest'
+/** `failed`: given up, on what only a person can mend; of several clusters such a one is tried anew after a while. */
+export type StreamState =
+  | 'connecting'
+  | 'streaming'
+  | 'paused'
+  | 'retrying'
+  | 'failed'
+  | 'stopped'
+  | 'at-rest'
 
 export interface StreamFacts {
   readonly state: StreamState
@@ -157,6 +167,8 @@ export interface DirectoryFacts {
 export interface Counters {
   readonly connects: number
   readonly streamFailures: number
+  /** How often it was given up, to be tried anew; 0 where that ends the process. */
+  readonly breakdowns: number
   readonly timelineSwitches: number
   readonly receivedBytes: number
   readonly segmentsFinished: number

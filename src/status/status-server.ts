@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { asksForLoopback, carriesToken, isLoopback } from './access.js'
+import { fleetOf, statusOf } from './fleet.js'
 import type { HistoryPoint } from './history.js'
 import { METRICS_CONTENT_TYPE, renderMetrics } from './metrics.js'
 import { PAGE, PAGE_POLICY } from './page/page.js'
@@ -16,8 +17,9 @@ export interface StatusServerOptions {
   readonly tls?: { readonly cert: Buffer; readonly key: Buffer }
   /** An asker gets so long to ask, and so long to take the next bytes of the answer. Default 10 s. */
   readonly patienceMs?: number
-  snapshot(): StatusSnapshot
-  history(): readonly HistoryPoint[]
+  /** Of all clusters of the process; one at least. */
+  clusters(): readonly StatusSnapshot[]
+  history(cluster: string | null): readonly HistoryPoint[]
   /** Something failed inside of an answer; the asker got status 500. */
   onError(error: unknown): void
 }
@@ -126,7 +128,8 @@ export class StatusServer {
 
   async #answer(request: IncomingMessage): Promise<Answer> {
     const { token, host } = this.#options
-    const path = (request.url ?? '').split('?', 1)[0]!
+    const [path, query = ''] = (request.url ?? '').split('?', 2) as [string, string?]
+    const wanted = new URLSearchParams(query).get('cluster')
     const answer = this.#paths.get(path)
     if (request.method !== 'GET' && request.method !== 'HEAD')
       return plain(405, 'only GET and HEAD\n', { allow: 'GET, HEAD' })
@@ -135,37 +138,65 @@ export class StatusServer {
     if (token === undefined && isLoopback(host) && !asksForLoopback(request))
       return plain(421, 'ask under the name localhost\n')
     if (path === '/healthz') return plain(200, 'ok\n')
-    if (path === '/readyz') return this.#readiness(token === undefined || carriesToken(request, token))
+    if (path === '/readyz')
+      return this.#readiness(wanted, token === undefined || carriesToken(request, token))
     if (token !== undefined && !carriesToken(request, token))
       return plain(401, 'a token is needed\n', {
         'www-authenticate': 'Basic realm="walship", charset="UTF-8"',
       })
-    return answer === undefined ? plain(404, 'there is nothing here\n') : answer()
+    return answer === undefined ? plain(404, 'there is nothing here\n') : answer(wanted)
   }
 
-  readonly #paths = new Map<string, () => Answer | Promise<Answer>>([
+  /** Each is given the name of the cluster that is asked for, or null. */
+  readonly #paths = new Map<string, (wanted: string | null) => Answer | Promise<Answer>>([
     ['/', () => ({ status: 200, type: 'text/html; charset=utf-8', body: PAGE, headers: PAGE_POLICY })],
     [
       '/metrics',
       async () => ({
         status: 200,
         type: METRICS_CONTENT_TYPE,
-        body: await renderMetrics(this.#options.snapshot()),
+        body: await renderMetrics(this.#options.clusters()),
       }),
     ],
-    ['/status.json', () => json(this.#options.snapshot())],
-    ['/history.json', () => json(this.#options.history())],
+    [
+      '/status.json',
+      (wanted) => {
+        const clusters = this.#clusters(wanted)
+        if (clusters.length === 0) return NO_SUCH_CLUSTER
+        return json(wanted === null ? statusOf(clusters) : clusters[0])
+      },
+    ],
+    [
+      '/history.json',
+      (wanted) => {
+        const clusters = this.#clusters(wanted)
+        if (clusters.length === 0) return NO_SUCH_CLUSTER
+        if (clusters.length > 1) return plain(404, 'name one by ?cluster=NAME\n')
+        return json(this.#options.history(clusters[0]!.cluster))
+      },
+    ],
   ])
 
+  #clusters(wanted: string | null): readonly StatusSnapshot[] {
+    const clusters = this.#options.clusters()
+    return wanted === null ? clusters : clusters.filter(({ cluster }) => cluster === wanted)
+  }
+
   /** Without the token only yes or no. */
-  #readiness(mayKnowWhy: boolean): Answer {
-    const { verdict } = this.#options.snapshot()
-    if (verdict.ready) return plain(200, 'ready\n')
-    const reasons = verdict.reasons.filter(({ blocksReady }) => blocksReady)
-    const why = reasons.map(({ text }) => `${text}\n`).join('')
-    return plain(503, mayKnowWhy ? `not ready\n${why}` : 'not ready\n')
+  #readiness(wanted: string | null, mayKnowWhy: boolean): Answer {
+    const clusters = this.#clusters(wanted)
+    if (clusters.length === 0) return mayKnowWhy ? NO_SUCH_CLUSTER : plain(503, 'not ready\n')
+    if (fleetOf(clusters).ready) return plain(200, 'ready\n')
+    const why = clusters.flatMap(({ cluster, verdict }) =>
+      verdict.reasons
+        .filter(({ blocksReady }) => blocksReady)
+        .map(({ text }) => (cluster === null ? `${text}\n` : `${cluster}: ${text}\n`)),
+    )
+    return plain(503, mayKnowWhy ? `not ready\n${why.join('')}` : 'not ready\n')
   }
 }
+
+const NO_SUCH_CLUSTER = plain(404, 'there is no such cluster\n')
 
 function plain(status: number, body: string, headers?: Answer['headers']): Answer {
   return { status, type: 'text/plain; charset=utf-8', body, headers }

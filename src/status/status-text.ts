@@ -1,5 +1,11 @@
 import { bytesText, count, durationText } from './quantity-text.js'
-import { POSITION_NAMES, type Position, type PossibleLoss, type StatusSnapshot } from './snapshot.js'
+import {
+  POSITION_NAMES,
+  type Position,
+  type PossibleLoss,
+  type StatusSnapshot,
+  type VerdictLevel,
+} from './snapshot.js'
 
 export interface StatusTextOptions {
   /** With ANSI colours. */
@@ -13,11 +19,11 @@ const LABEL_WIDTH = 24
 /** One screen of the snapshot for a terminal. */
 export function renderStatusText(snapshot: StatusSnapshot, { color }: StatusTextOptions): string {
   const { verdict, stream, loss } = snapshot
-  const paint = (text: string, code: number) => (color ? `\u001b[${code}m${text}\u001b[0m` : text)
   const lines = [
-    `${paint(MARKS[verdict.level], COLORS[verdict.level])}: ${verdict.headline}`,
-    ...verdict.reasons.slice(1).map(({ text, level }) => `  ${paint('-', COLORS[level])} ${text}`),
+    `${marked(verdict.level, color)}: ${verdict.headline}`,
+    ...verdict.reasons.slice(1).map(({ text, level }) => `  ${paint('-', level, color)} ${text}`),
     '',
+    ...(snapshot.cluster === null ? [] : [row('cluster', snapshot.cluster)]),
     ...(snapshot.source === 'at-rest' ? [] : [row('state', stateText(snapshot))]),
     row('timeline', stream.timeline === null ? 'not known' : String(stream.timeline)),
     ...(stream.serverLsn === null ? [] : [row('server', stream.serverLsn)]),
@@ -35,6 +41,15 @@ export function renderStatusText(snapshot: StatusSnapshot, { color }: StatusText
     ...coverageRows(snapshot),
   ]
   return `${lines.join('\n')}\n`
+}
+
+/** A level in words. */
+export function marked(level: VerdictLevel, color: boolean): string {
+  return paint(MARKS[level], level, color)
+}
+
+export function paint(text: string, level: VerdictLevel, color: boolean): string {
+  return color ? `\u001b[${COLORS[level]}m${text}\u001b[0m` : text
 }
 
 function row(label: string, text: string): string {

@@ -93,6 +93,7 @@ function streamReasons({ stream, source }: Judged): VerdictReason[] {
     return [danger('paused', 'too little free space in the directory: nothing is received')]
   const why = stream.lastError === null ? '' : `: ${stream.lastError.message}`
   if (stream.state === 'retrying') return [danger('not-streaming', `not streaming${why}`)]
+  if (stream.state === 'failed') return [danger('failed', `given up${why}`)]
   if (stream.state === 'stopped') return [danger('stopped', 'receiving has stopped')]
   return []
 }

@@ -132,7 +132,7 @@ describe('configuration file', () => {
     ],
     ['config: other.yaml', 'unknown option "config"', ''],
     ['create-slot: on', 'unknown option "create-slot"', ''],
-    ['clusters: []', 'unknown option "clusters"', ''],
+    ['cluster: main', 'unknown option "cluster"', ''],
     ['directory: [a, b]', 'option "directory" in configuration file "FILE", line 1 is no single value', ''],
     ['- directory', 'configuration file "FILE" is no mapping', 'option: value'],
     ['directory: a\ndirectory: b', 'invalid YAML in configuration file "FILE", line 2: duplicate key', ''],
@@ -145,7 +145,7 @@ describe('configuration file', () => {
     [
       'directory: a\nstatus-interval: x',
       'invalid value "x" for option',
-      'from the configuration file "FILE"',
+      'comes from "status-interval" in configuration file "FILE", line 2',
     ],
   ])('%j: %s', async (text, message, hint) => {
     const err = await mistakeIn(text)
@@ -179,5 +179,156 @@ describe('configuration file', () => {
     const host = new FakeHost(['receive', '--config', '/nonexistent/walship.yaml'], { invokedAs: 'walship' })
     expect(await runWalship(host)).toBe(2)
     expect(host.err).toContain('could not read configuration file "/nonexistent/walship.yaml": No such file')
+  })
+})
+
+describe('clusters of a configuration file', () => {
+  const TWO = `slot: walship
+store-compression: gzip
+clusters:
+  main:
+    directory: /wal/main
+    dbname: host=db1
+    store: s3://bucket/main
+  billing:
+    directory: /wal/billing
+    dbname: host=db2
+    slot: billing
+    uploads: 9
+    store: s3://bucket/billing
+`
+
+  it('have what stands at the top, their own over it, variables over that and the command line over all', async () => {
+    const command = await read(TWO, '--status-interval 3', {
+      WALSHIP_STATUS_INTERVAL: '4',
+      WALSHIP_USERNAME: 'all',
+    })
+    expect(command).toMatchObject({
+      kind: 'receive-clusters',
+      clusters: [
+        {
+          name: 'main',
+          values: { directory: '/wal/main', slot: 'walship', username: 'all', 'status-interval': '3' },
+          shipping: { store: 's3://bucket/main', uploads: 4, values: { 'store-compression': 'gzip' } },
+        },
+        { name: 'billing', values: { slot: 'billing', 'no-password': true }, shipping: { uploads: 9 } },
+      ],
+    })
+  })
+
+  it('share the uploads that one process may have', async () => {
+    const names = Array.from({ length: 20 }, (_, index) => `c${index}`)
+    const clusters = names.map((name) => `  ${name}: {directory: /wal/${name}, store: s3://bucket/${name}}`)
+    const command = await read(`clusters:\n${clusters.slice(0, 8).join('\n')}\n`)
+    expect(command).toMatchObject({ clusters: Array(8).fill({ shipping: { uploads: 2 } }) })
+    const many = await read(`clusters:\n${clusters.join('\n')}\n`)
+    expect(many).toMatchObject({ clusters: Array(20).fill({ shipping: { uploads: 1 } }) })
+  })
+
+  it('can be one of them', async () => {
+    expect(await read(TWO, '--cluster billing -D /elsewhere')).toMatchObject({
+      kind: 'receive-clusters',
+      clusters: [{ name: 'billing', values: { directory: '/elsewhere' }, shipping: { uploads: 9 } }],
+    })
+  })
+
+  it('serve commands that are about one', async () => {
+    await writeFile(path, TWO)
+    const command = (words: string) =>
+      readWalshipCommandLine(
+        new FakeHost([...words.split(' '), '--config', path], { invokedAs: 'walship' }),
+        'walship',
+      )
+    expect(await command('slot create --cluster billing')).toMatchObject({
+      values: { slot: 'billing', dbname: 'host=db2' },
+    })
+    await expect(command('verify --store s3://x')).rejects.toMatchObject({
+      hint: 'choose by --cluster or WALSHIP_CLUSTER: main, billing',
+    })
+    await expect(command('slot create --cluster biling')).rejects.toMatchObject({
+      hint: 'did you mean "billing"?',
+    })
+    const host = new FakeFetchHost(['--config', path, '--cluster', 'main', 'NAME', 'TARGET'], folder)
+    expect(await readFetchCommand(host)).toMatchObject({
+      values: { store: 's3://bucket/main', 'store-compression': 'gzip' },
+    })
+  })
+
+  const one = (...lines: string[]) =>
+    `clusters:\n  a:\n    directory: /a\n${lines.map((line) => `    ${line}\n`).join('')}`
+  it.each([
+    ['clusters: []', '"clusters" in configuration file "FILE", line 1 names no cluster', 'write a name'],
+    ['clusters:', '"clusters" in configuration file "FILE", line 1 names no cluster', ''],
+    ['clusters:\n  a b:\n    slot: x', 'invalid name of a cluster in configuration file "FILE", line 2', ''],
+    ['clusters:\n  a: x', '"clusters.a" in configuration file "FILE", line 2 is no mapping', ''],
+    ['cluster:\n  a:\n', 'unknown option "cluster" in configuration file "FILE", line 1', '"clusters"?'],
+    [
+      one('directry: /b'),
+      'unknown option "clusters.a.directry" in configuration file "FILE", line 4',
+      'did you mean "clusters.a.directory"?',
+    ],
+    [
+      one('http: 9187'),
+      'option "clusters.a.http" in configuration file "FILE", line 4 is not one of a cluster',
+      'write "http" at the top',
+    ],
+    [
+      one('store: s3://b', 'uploads: 99'),
+      'cluster "a": invalid value "99" for option --uploads ("clusters.a.uploads" in configuration file "FILE", line 5)',
+      'from 1 to 64',
+    ],
+    [`uploads: 99\n${one('store: s3://b')}`, '("uploads" in configuration file "FILE", line 1)', ''],
+    [
+      one('store: s3://b', 's3-attempts: x'),
+      '("clusters.a.s3-attempts" in configuration file "FILE", line 5)',
+      '',
+    ],
+    [one('status-interval: x'), 'invalid value "x"', 'comes from "clusters.a.status-interval"'],
+    ['clusters:\n  a:\n    slot: x', 'cluster "a": no target directory specified', ''],
+    [one('compress: lzma'), 'cluster "a": unrecognized compression algorithm', ''],
+    [one('password: on'), 'cluster "a": --password asks a person', 'passfile=FILE'],
+    [`${one('slot: x')}  b:\n    directory: /a\n`, 'clusters "a" and "b" have the same directory "/a"', ''],
+    [
+      `dbname: host=one,two\nslot: s\n${one()}  b:\n    directory: /b\n    dbname: host=TWO\n`,
+      'clusters "a" and "b" have the same slot "s" on the same server, two:5432',
+      'a slot admits one receiver',
+    ],
+    [
+      `${one('store: s3://b/x')}  b:\n    directory: /b\n    store: s3://b/x/\n`,
+      'clusters "a" and "b" have the same store',
+      'a prefix of its own',
+    ],
+  ])('%j: %s', async (text, message, hint) => {
+    const err = await mistakeIn(text)
+    expect(err).toContain(message)
+    expect(err).toContain(hint)
+  })
+
+  it.each(['host=h password=SESAME', 'postgresql://u:SESAME@h/', 'host=h sslpassword=SESAME'])(
+    'may not hold a password: %s',
+    async (dsn) => {
+      for (const text of [`dbname: ${dsn}\ndirectory: /a\n`, one(`dbname: ${dsn}`)]) {
+        const err = await mistakeIn(text)
+        expect(err).toContain('holds a secret')
+        expect(err).toContain('passfile=FILE')
+        expect(err).not.toContain('SESAME')
+      }
+    },
+  )
+
+  it.each(['-D /wal', '-h db', '--store s3://b/x'])('cannot all have %s', async (words) => {
+    await expect(read(TWO, words)).rejects.toMatchObject({
+      message: expect.stringContaining('cannot be meant for several clusters'),
+    })
+    const [name, value] = words.startsWith('-h') ? ['WALSHIP_HOST', 'db'] : ['WALSHIP_STORE', 's3://b/x']
+    await expect(read(TWO, '', { [name]: value })).rejects.toMatchObject({
+      message: `${name} cannot be meant for several clusters`,
+    })
+  })
+
+  it('are not there to choose from without a file', async () => {
+    const host = new FakeHost(['receive', '-D', '/wal', '--cluster', 'a'], { invokedAs: 'walship' })
+    expect(await runWalship(host)).toBe(2)
+    expect(host.err).toContain('--cluster needs a file to be named by --config')
   })
 })

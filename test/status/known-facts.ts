@@ -11,6 +11,7 @@ export function knownFacts(changes: Partial<StatusFacts> = {}): StatusFacts {
   marks.observe(lsn('0/3000200'), 9000)
   return {
     source: 'running',
+    cluster: null,
     now: new Date('2026-01-02T03:04:05Z'),
     nowMs: 10_000,
     marks,
@@ -68,6 +69,7 @@ export function knownFacts(changes: Partial<StatusFacts> = {}): StatusFacts {
     counters: {
       connects: 1,
       streamFailures: 0,
+      breakdowns: 0,
       timelineSwitches: 0,
       receivedBytes: 512,
       segmentsFinished: 2,

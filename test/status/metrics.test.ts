@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { buildSnapshot, DEFAULT_THRESHOLDS, METRICS, renderMetrics } from '../../src/status/index.js'
 import { knownFacts } from './known-facts.js'
 
-const render = (changes = {}) => renderMetrics(buildSnapshot(knownFacts(changes), DEFAULT_THRESHOLDS))
+const render = (changes = {}) => renderMetrics([buildSnapshot(knownFacts(changes), DEFAULT_THRESHOLDS)])
 
 const PROMTOOL = spawnSync('promtool', ['--version']).status === 0
 

@@ -48,7 +48,7 @@ describe.skipIf(!HAVE_CHROMIUM)('the page in Chromium', () => {
     const server = await StatusServer.listen({
       host: '127.0.0.1',
       port: 0,
-      snapshot: () => buildSnapshot(facts, DEFAULT_THRESHOLDS),
+      clusters: () => [buildSnapshot(facts, DEFAULT_THRESHOLDS)],
       history,
       onError: (error) => {
         throw error

@@ -26,7 +26,7 @@ async function serve(options: Partial<StatusServerOptions> = {}): Promise<Status
   const server = await StatusServer.listen({
     host: '127.0.0.1',
     port: 0,
-    snapshot: () => buildSnapshot(knownFacts(), DEFAULT_THRESHOLDS),
+    clusters: () => [buildSnapshot(knownFacts(), DEFAULT_THRESHOLDS)],
     history: () => [],
     onError: (error) => {
       throw error
@@ -104,8 +104,8 @@ describe('the paths', () => {
 
   it('say no more than yes or no to who does not know the token', async () => {
     const stream = { ...knownFacts().stream, state: 'paused' as const }
-    const snapshot = () => buildSnapshot(knownFacts({ stream }), DEFAULT_THRESHOLDS)
-    const { port } = await serve({ token: 'secret', snapshot })
+    const clusters = () => [buildSnapshot(knownFacts({ stream }), DEFAULT_THRESHOLDS)]
+    const { port } = await serve({ token: 'secret', clusters })
     expect(await ask(port, '/readyz')).toMatch(/^HTTP\/1.1 503 [\s\S]*\r\n\r\nnot ready\n$/)
     expect(await ask(port, '/readyz', 'Authorization: Bearer secret\r\n')).toContain('too little free space')
   })
@@ -231,9 +231,9 @@ describe('trouble', () => {
     const told: unknown[] = []
     let broken = true
     const { port } = await serve({
-      snapshot: () => {
+      clusters: () => {
         if (broken) throw new Error('broken')
-        return buildSnapshot(knownFacts(), DEFAULT_THRESHOLDS)
+        return [buildSnapshot(knownFacts(), DEFAULT_THRESHOLDS)]
       },
       onError: (error) => told.push(error),
     })
