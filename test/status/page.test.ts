@@ -20,6 +20,12 @@ if (!HAVE_CHROMIUM)
 
 const EVIL = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
 
+/** For somebody to look at, where a folder is named for it. */
+async function picture(page: Page, name: string): Promise<void> {
+  const folder = process.env.WALSHIP_TEST_PICTURES
+  if (folder) await page.screenshot({ path: `${folder}/${name}.png`, fullPage: true })
+}
+
 /** As a string: the tests know nothing of the DOM's types. */
 const textOf = async (page: Page) => String(await page.evaluate('document.body.innerText'))
 
@@ -44,11 +50,11 @@ describe.skipIf(!HAVE_CHROMIUM)('the page in Chromium', () => {
     await browser?.close()
   })
 
-  async function open(facts: StatusFacts, width = 1280, scheme: 'light' | 'dark' = 'light') {
+  async function open(facts: StatusFacts | StatusFacts[], width = 1280, scheme: 'light' | 'dark' = 'light') {
     const server = await StatusServer.listen({
       host: '127.0.0.1',
       port: 0,
-      clusters: () => [buildSnapshot(facts, DEFAULT_THRESHOLDS)],
+      clusters: () => [facts].flat().map((each) => buildSnapshot(each, DEFAULT_THRESHOLDS)),
       history,
       onError: (error) => {
         throw error
@@ -93,6 +99,7 @@ describe.skipIf(!HAVE_CHROMIUM)('the page in Chromium', () => {
     const red = Number(/\d+/.exec(background)![0])
     expect(red < 128).toBe(scheme === 'dark')
     expect(complaints).toEqual([])
+    await picture(page, `one-${width}-${scheme}`)
     // Nothing from elsewhere; the icon is in the page.
     expect(asked.filter((url) => !url.startsWith(server.url) && !url.startsWith('data:'))).toEqual([])
   })
@@ -125,6 +132,49 @@ describe.skipIf(!HAVE_CHROMIUM)('the page in Chromium', () => {
     expect(await page.$$eval('#coverage .hole', (holes) => holes.length)).toBe(1)
     expect(await page.$$eval('main img, main script', (found) => found.length)).toBe(0)
     expect(complaints).toEqual([])
+  })
+
+  function clusters(): StatusFacts[] {
+    const { stream, archive } = knownFacts()
+    return [
+      knownFacts({ cluster: 'main' }),
+      knownFacts({
+        cluster: 'billing',
+        archive: { ...archive!, state: 'failing', failingSince: new Date(0) },
+      }),
+      knownFacts({
+        cluster: 'reporting-replica-of-the-warehouse',
+        stream: {
+          ...stream,
+          state: 'failed',
+          lastError: { code: 'X', message: EVIL, at: '2026-01-02T03:04:00.000Z' },
+        },
+      }),
+      knownFacts({ cluster: 'a.b_c-1', stream: { ...stream, state: 'connecting' } }),
+    ]
+  }
+
+  it.each([
+    [1280, 'light'],
+    [390, 'dark'],
+    [320, 'light'],
+  ] as const)('shows several clusters at a width of %i, %s, the worst first', async (width, scheme) => {
+    const { page, complaints } = await open(clusters(), width, scheme)
+    expect(await page.$$eval('#clusters a', (links) => links.length)).toBe(4)
+    expect(await page.$eval('#clusters a[aria-current] b', (name) => name.textContent)).toBe(
+      'reporting-replica-of-the-warehouse',
+    )
+    expect(await textOf(page)).toContain('Given up: <img')
+    expect(await page.title()).toMatch(/^✕ In danger: reporting.* · walship$/)
+    await page.evaluate(`document.querySelector('#clusters a').click()`)
+    await page.waitForFunction(`document.getElementById('headline').textContent.includes('last 2 s')`)
+    expect(await page.$eval('#clusters a[aria-current] b', (name) => name.textContent)).toBe('main')
+    // One that is well does not hide another in the tab's title.
+    expect(await page.title()).toMatch(/^✕ In danger/)
+    expect(new URL(page.url()).hash).toBe('#cluster=main')
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width)
+    expect(complaints).toEqual([])
+    await picture(page, `clusters-${width}-${scheme}`)
   })
 
   it('says so when nobody answers any more', async () => {

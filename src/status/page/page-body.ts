@@ -4,6 +4,7 @@ export const PAGE_BODY = `<body>
   <div class="brand">walship <span id="version"></span></div>
   <div class="meta"><span id="state">connecting</span><span id="cluster"></span><span id="taken"></span></div>
 </header>
+<nav id="clusters" aria-label="Clusters" hidden></nav>
 <main>
   <section id="verdict" class="unknown" role="status" aria-live="polite">
     <div class="sign" id="sign" aria-hidden="true">?</div>

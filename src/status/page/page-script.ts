@@ -24,14 +24,50 @@ const LEVELS = {
   danger: ['In danger', '✕', '#b3261e'], unknown: ['Not known', '?', '#5b6472'],
 }
 
+/* The clusters of this process, to choose one; what is worst is shown until somebody chooses. */
+const BADNESS = ['safe', 'warning', 'unknown', 'danger']
+const worst = (clusters) => clusters.reduce((a, b) => (BADNESS.indexOf(b.verdict.level) > BADNESS.indexOf(a.verdict.level) ? b : a))
+const chosen = () => new URLSearchParams(location.hash.slice(1)).get('cluster')
+const showClusters = (fleet, shown) => {
+  const bar = byId('clusters')
+  bar.hidden = fleet === null
+  if (fleet === null) return
+  const links = fleet.clusters.map(({ cluster, verdict, loss, stream }) => {
+    const [name, sign] = LEVELS[verdict.level]
+    const link = node('a', verdict.level)
+    link.href = '#cluster=' + encodeURIComponent(cluster)
+    if (cluster === shown.cluster) link.setAttribute('aria-current', 'true')
+    const mark = node('span', 'sign', sign)
+    mark.setAttribute('aria-hidden', 'true')
+    const words = node('span', 'words')
+    const lost = loss.both.unknown !== null ? stream.state : loss.both.bytes === 0 ? 'all archived' : (loss.both.atLeast ? '≥ ' : '') + duration(loss.both.seconds) + ' not archived'
+    words.append(node('b', '', cluster), node('span', 'level', name), node('span', 'lost', lost))
+    link.append(mark, words)
+    link.title = verdict.headline
+    return link
+  })
+  /* The same nodes again would take the focus from who walks through them by keyboard. */
+  const before = Array.from(bar.children, (link) => link.outerHTML).join('')
+  if (before === links.map((link) => link.outerHTML).join('')) return
+  const focused = Array.from(bar.children).indexOf(document.activeElement)
+  bar.replaceChildren(...links)
+  if (focused >= 0 && links[focused]) links[focused].focus()
+}
+
 const showVerdict = ({ level, headline, reasons }) => {
-  const [name, sign, color] = LEVELS[level]
+  const [name, sign] = LEVELS[level]
   byId('verdict').className = level
   put('level', name)
   put('sign', sign)
   put('headline', headline.charAt(0).toUpperCase() + headline.slice(1))
   byId('reasons').replaceChildren(...reasons.slice(1).map(({ text }) => node('li', '', text)))
-  document.title = sign + ' ' + name + ' · walship'
+  showTitle(level)
+}
+
+/* Of all clusters: a tab in the background must tell of each. */
+const showTitle = (level, more) => {
+  const [name, sign, color] = LEVELS[level]
+  document.title = sign + ' ' + name + (more === undefined ? '' : ': ' + more) + ' · walship'
   byId('icon').href = 'data:image/svg+xml,' + encodeURIComponent('<svg xmlns="' + SVG + '" viewBox="0 0 16 16"><circle cx="8" cy="8" r="7" fill="' + color + '"/></svg>')
 }
 
@@ -122,14 +158,16 @@ const showEvents = (events) => {
   byId('events').replaceChildren(...(rows.length ? rows : [node('li', 'empty', 'none yet')]))
 }
 
-let status = null, history = []
+let fleet = null, status = null, history = []
 const show = () => {
   if (status === null) return
   const { process, stream, loss } = status
+  showClusters(fleet, status)
   showVerdict(status.verdict)
+  if (fleet !== null) showTitle(fleet.level, fleet.headline)
   put('version', process ? process.version : '')
   put('state', stream.state + (stream.since ? ' for ' + since(stream.since) : ''))
-  put('cluster', stream.systemIdentifier ? 'cluster ' + stream.systemIdentifier : '')
+  put('cluster', (status.cluster === null ? '' : status.cluster + ', ') + (stream.systemIdentifier ? 'system ' + stream.systemIdentifier : ''))
   put('taken', new Date(status.takenAt).toLocaleString())
   showLoss('server', loss.server, 'all that it has written is here')
   showLoss('directory', loss.directory, 'what it was told is safe is in the store')
@@ -157,13 +195,39 @@ const repeat = (everyMs, job) => {
   void run()
   document.addEventListener('visibilitychange', () => { if (!document.hidden) void job() })
 }
+const choose = (answer) => {
+  fleet = answer.clusters === undefined ? null : answer
+  const before = status
+  status = fleet === null ? answer : fleet.clusters.find(({ cluster }) => cluster === chosen()) || worst(fleet.clusters)
+  return before === null || before.cluster !== status.cluster
+}
+const takeHistory = async () => {
+  if (status === null) return
+  const { cluster } = status
+  try {
+    const points = await get('history.json' + (cluster === null ? '' : '?cluster=' + encodeURIComponent(cluster)))
+    /* Another one may have been chosen meanwhile. */
+    if (status.cluster !== cluster) return
+    history = points
+    showCharts()
+  } catch {}
+}
+addEventListener('hashchange', () => {
+  if (fleet === null) return
+  if (choose(fleet)) void takeHistory()
+  show()
+})
 repeat(2000, async () => {
-  try { status = await get('status.json'); show() }
+  try {
+    const isOther = choose(await get('status.json'))
+    show()
+    if (isOther) await takeHistory()
+  }
   catch (error) {
     showVerdict({ level: 'unknown', headline: 'No answer from walship: ' + error.message, reasons: [] })
     put('state', 'what is shown below is old')
   }
 })
-repeat(5000, async () => { try { history = await get('history.json'); showCharts() } catch {} })
+repeat(5000, takeHistory)
 addEventListener('resize', () => { show(); showCharts() })
 `

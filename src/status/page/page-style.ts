@@ -41,7 +41,7 @@ dt{color:var(--soft)}dd{margin:0;text-align:right;overflow-wrap:anywhere;font-va
 .good{color:var(--good)}.soso{color:var(--warn)}.poor{color:var(--bad);font-weight:600}
 .plain{list-style:none;margin:0;padding:0}
 #events li{display:grid;grid-template-columns:76px minmax(0,1fr);gap:10px;border-top:1px solid var(--line);padding:5px 0;overflow-wrap:anywhere}
-#events li:first-child{border-top:0}
+#events li:first-child{border-top:0}#events li.empty{display:block}
 #events time{color:var(--soft);font-size:13px;font-variant-numeric:tabular-nums;padding-top:1px}
 #events .error,#events .fatal{color:var(--bad)}#events .warn{color:var(--warn)}
 #events b{font-weight:600;margin-right:6px}
@@ -59,7 +59,18 @@ dt{color:var(--soft)}dd{margin:0;text-align:right;overflow-wrap:anywhere;font-va
 .k-one{background:var(--one)}.k-two{background:var(--two)}.k-held{background:var(--held)}.k-hole{background:var(--bad)}
 .k-known{background:var(--soft)}.k-pending{background:var(--open)}
 .empty{color:var(--soft);padding:20px 0;text-align:center}
-@media (max-width:720px){main{grid-template-columns:minmax(0,1fr);padding:8px 10px 30px;gap:10px}
+nav{display:grid;grid-template-columns:repeat(auto-fill,minmax(190px,1fr));gap:10px;max-width:1160px;margin:0 auto;padding:10px 16px 0}
+nav[hidden]{display:none}
+nav a{display:flex;gap:10px;align-items:center;min-width:0;padding:9px 12px;border:1px solid var(--line);border-left-width:5px;border-radius:10px;color:var(--ink);text-decoration:none}
+nav a[aria-current]{outline:2px solid var(--ink);outline-offset:1px}
+nav .sign{width:26px;height:26px;font-size:15px}
+nav .words{display:flex;flex-wrap:wrap;gap:0 8px;min-width:0;flex:1}
+nav b{flex:1 0 100%;max-width:100%;overflow-wrap:anywhere;line-height:1.25}
+nav .level,nav .lost{font-size:13px}nav .lost{color:var(--soft)}
+nav .safe .level{color:var(--good)}nav .warning .level{color:var(--warn)}nav .danger .level{color:var(--bad)}nav .unknown .level{color:var(--none)}
+@media (max-width:720px){nav{grid-template-columns:minmax(0,1fr);gap:6px;padding:8px 10px 0}
+nav{max-height:45vh;overflow-y:auto}nav a{padding:6px 10px}
+main{grid-template-columns:minmax(0,1fr);padding:8px 10px 30px;gap:10px}
 .losses{grid-template-columns:minmax(0,1fr);gap:10px}
 article{display:grid;grid-template-columns:minmax(0,1fr) auto;gap:0 12px;align-items:baseline}
 article h2{margin:0}.losses .big{font-size:19px;text-align:right}.losses .note{grid-column:1/-1}
