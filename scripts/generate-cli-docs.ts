@@ -155,12 +155,15 @@ s3-object-lock-days: 30
 keep-local: 12h
 \`\`\`
 
-- Every option with a variable can stand in the file, but for \`config\` itself. A value means what it means in the variable;
+- Several clusters stand under \`clusters:\`, each with its options under its name; what stands at the top then holds for each
+  that says nothing else. \`receive\` and \`status\` take all, or the one that \`--cluster\` names; all other commands are about one. See
+  [operations.md](operations.md#many-clusters-in-one-process).
+- Every option with a variable can stand in the file, but for \`config\` and \`cluster\`. A value means what it means in the variable;
   an empty one counts as not given. Switches are \`on\` or \`off\`, or \`true\` or \`false\`.
 - An unknown name is an error, with the line and what was probably meant, so that a slip does not pass unnoticed.
-- Secrets have no place in it, as they have none on a command line: passwords belong into a password file, keys of
-  a store into the AWS environment or profile. A connection string may carry a password as it may on the command line;
-  then let nobody else read the file.
+- Secrets have no place in it: such files get into version control, backups and chats. Passwords belong into a password file
+  (\`passfile=FILE\` in the connection string) or into \`PGPASSWORD\`, keys of a store into the AWS environment or profile. A
+  connection string with a password is refused.
 - \`walship fetch\` reads it for each file. Give \`--spool\` on the command line if at all: named in the file, it makes each
   call slower. A relative path begins in the directory the command runs in, for a restore_command the data directory.
 
@@ -175,8 +178,8 @@ the process list from the moment the program has started.
 
 | status | meaning |
 |---|---|
-| 0 | stopped on request, end position reached, or the slot action done |
-| 1 | failed; for \`pg_receivewal\` this includes mistakes in the command line |
+| 0 | stopped on request, end position reached, the slot action done, or nothing found by \`--check\` |
+| 1 | failed, or \`--check\` found something; for \`pg_receivewal\` this includes mistakes in the command line |
 | 2 | \`walship\` only: a mistake in the command line or in a variable |
 | 3 | \`walship status\` only: the data is in danger |
 

@@ -40,8 +40,8 @@ export const CHECK_OPTION: WalshipOption = {
   section: 'Options',
   description: 'try everything out without receiving, then exit',
   details:
-    'Options, directory, connection, slot, store; nothing is made or written but a file of no bytes in the directory, ' +
-    'which is removed. See [operations.md](operations.md#checking-a-configuration).',
+    'Options, directory, connection, slot, store; nothing is made or changed but a file of no bytes in the directory, ' +
+    'which is removed at once. See [operations.md](operations.md#checking-a-configuration).',
 }
 
 /** Every command has these two by other means. */

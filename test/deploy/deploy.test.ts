@@ -37,6 +37,34 @@ describe('alert rules', () => {
     }
   })
 
+  it('each have a runbook that says when it fires and what to do, and no other has', () => {
+    const section = OPERATIONS.slice(
+      OPERATIONS.indexOf('\n## Alerts\n'),
+      OPERATIONS.indexOf('\n## As a service\n'),
+    )
+    const runbooks = new Map(
+      section
+        .split('\n### ')
+        .slice(1)
+        .map((text) => text.split(/\n([\s\S]*)/, 2) as [string, string]),
+    )
+    expect([...runbooks.keys()].sort()).toEqual([...ALERT_NAMES].sort())
+    for (const [name, text] of runbooks) {
+      expect(text, name).toMatch(/^\*[^*]+\.\*(,| )/)
+      // More than when it fires, unless another one has it.
+      const rest = text.replace(/^\*[^*]+\*/, '').trim()
+      expect(rest.length, name).toBeGreaterThan(/As (above|\[)/.test(rest) ? 8 : 80)
+    }
+  })
+
+  it('tell which cluster it is, where it is about one', () => {
+    for (const rule of ALERTS.split('- alert: ').slice(1)) {
+      const isOfProcess = /^(WalshipDown|WalshipRestarts)\n/.test(rule)
+      expect(rule.includes('$labels.cluster'), rule).toBe(!isOfProcess)
+      expect(rule).not.toContain('on (instance, job)')
+    }
+  })
+
   it.skipIf(!PROMTOOL)('fire when they should, and only then', () => {
     const cwd = `${DEPLOY}/prometheus`
     execFileSync('promtool', ['check', 'rules', '--lint=all', 'walship-alerts.yml'], { cwd })
@@ -66,7 +94,10 @@ describe('the dashboard', () => {
     onTestFinished(() => rm(folder, { recursive: true }))
     const rules = dashboard.panels.flatMap(({ targets }) =>
       targets.map(({ expr }) => {
-        const text = expr.replaceAll('$__rate_interval', '1m').replaceAll('$instance', '.*')
+        const text = expr
+          .replaceAll('$__rate_interval', '1m')
+          .replaceAll('$instance', '.*')
+          .replaceAll('$cluster', '.*')
         return { record: 'check', expr: text }
       }),
     )
