@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { oneLine } from '../status/index.js'
 
 /**
  * What systemd wants to hear of a service (sd_notify(3)): that it is up, that it lives, what it does.
@@ -43,8 +44,4 @@ export class ServiceNotice {
     const { NOTIFY_SOCKET, PATH } = this.#environment
     execFile('systemd-notify', words, { env: { NOTIFY_SOCKET, PATH }, timeout: 10_000 }, () => {})
   }
-}
-
-function oneLine(text: string): string {
-  return text.replace(/\s+/g, ' ')
 }

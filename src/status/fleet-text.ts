@@ -1,4 +1,4 @@
-import type { Fleet } from './fleet.js'
+import { type Fleet, oneLine } from './fleet.js'
 import { durationText } from './quantity-text.js'
 import type { Position, StatusSnapshot } from './snapshot.js'
 import { marked, paint, type StatusTextOptions } from './status-text.js'
@@ -9,10 +9,10 @@ export function renderFleetText(fleet: Fleet, { color }: StatusTextOptions): str
   const lines = fleet.clusters.flatMap((snapshot) => {
     const { verdict, cluster } = snapshot
     return [
-      `${(cluster ?? '').padEnd(width)}  ${marked(verdict.level, color)}: ${verdict.headline}`,
+      `${(cluster ?? '').padEnd(width)}  ${marked(verdict.level, color)}: ${oneLine(verdict.headline)}`,
       ...verdict.reasons
         .slice(1)
-        .map(({ text, level }) => `${' '.repeat(width + 2)}${paint('-', level, color)} ${text}`),
+        .map(({ text, level }) => `${' '.repeat(width + 2)}${paint('-', level, color)} ${oneLine(text)}`),
       `${' '.repeat(width + 2)}${placeText(snapshot)}`,
     ]
   })

@@ -30,7 +30,7 @@ export function fleetOf(clusters: readonly StatusSnapshot[]): Fleet {
     headline:
       level === 'safe'
         ? `all ${clusters.length} clusters are safe`
-        : `${worst.cluster}: ${headline}${others}`,
+        : `${worst.cluster}: ${oneLine(headline)}${others}`,
     ready: clusters.every(({ verdict }) => verdict.ready),
     clusters,
   }
@@ -44,4 +44,9 @@ export function statusOf(clusters: readonly StatusSnapshot[]): StatusSnapshot | 
 
 function badness({ verdict }: StatusSnapshot): number {
   return LEVELS.indexOf(verdict.level)
+}
+
+/** Messages of servers have several lines. */
+export function oneLine(text: string): string {
+  return text.replace(/\s+/g, ' ')
 }

@@ -9,7 +9,7 @@ export {
   type StatusFacts,
   type Thresholds,
 } from './facts.js'
-export { type Fleet, fleetOf, statusOf } from './fleet.js'
+export { type Fleet, fleetOf, oneLine, statusOf } from './fleet.js'
 export { renderFleetText } from './fleet-text.js'
 export { HISTORY_INTERVAL_MS, History, type HistoryPoint } from './history.js'
 export { METRICS, type MetricDeclaration } from './metric-table.js'

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { asksForLoopback, carriesToken, isLoopback } from './access.js'
-import { fleetOf, statusOf } from './fleet.js'
+import { fleetOf, oneLine, statusOf } from './fleet.js'
 import type { HistoryPoint } from './history.js'
 import { METRICS_CONTENT_TYPE, renderMetrics } from './metrics.js'
 import { PAGE, PAGE_POLICY } from './page/page.js'
@@ -190,7 +190,7 @@ export class StatusServer {
     const why = clusters.flatMap(({ cluster, verdict }) =>
       verdict.reasons
         .filter(({ blocksReady }) => blocksReady)
-        .map(({ text }) => (cluster === null ? `${text}\n` : `${cluster}: ${text}\n`)),
+        .map(({ text }) => (cluster === null ? `${text}\n` : `${cluster}: ${oneLine(text)}\n`)),
     )
     return plain(503, mayKnowWhy ? `not ready\n${why.join('')}` : 'not ready\n')
   }
