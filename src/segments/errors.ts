@@ -93,6 +93,20 @@ export function sizeError(file: string, size: number, segmentSize: number): WalF
   })
 }
 
+/** Nothing keeps a second receiver out. */
+export function directoryUnlocked(directory: string, reason: string, cause: unknown): WalFileError {
+  const missing = errnoOf(cause) === 'ENOENT'
+  return new WalFileError(
+    `directory "${directory}" is not locked: ${missing ? 'there is no program flock' : reason}`,
+    {
+      code: 'DIRECTORY_NOT_LOCKED',
+      hint: 'see to it that no second process receives into it; flock is a part of util-linux',
+      context: { directory },
+      cause,
+    },
+  )
+}
+
 /** Bytes that do not follow the ones before. */
 export function gapError(received: Lsn, expected: Lsn, segmentSize: number, fileOpen: boolean): WalFileError {
   const offset = segmentOffset(received, segmentSize)

@@ -1,4 +1,5 @@
 export { findRunStart } from './coverage.js'
+export { DirectoryLock, type LockAttempt } from './directory-lock.js'
 export { WalFileError } from './errors.js'
 export { type HistoryFileOptions, historyFileExists, writeHistoryFile } from './history-file.js'
 export { type DirectoryIdentity, readSystemIdentifier } from './identity.js'
