@@ -5,6 +5,7 @@ import type { ConnectOptions } from '../pg/index.js'
 import type { ReceiveEvent, Receiver } from '../receive/index.js'
 import type { ClusterCommand } from './cluster-command.js'
 import { named } from './log-events.js'
+import { ordinaryOptions } from './ordinary-connection.js'
 import type { ProgramHost } from './program-host.js'
 import type { Shipping } from './shipping.js'
 import type { SlotWatchOptions } from './slot-watch.js'
@@ -92,16 +93,9 @@ export class ClusterStatus {
   ): Omit<SlotWatchOptions, 'slotName' | 'onServerPosition'> | null {
     const { http, slotCheckMs } = this.#command.status
     if (http === null || slotCheckMs === 0) return null
-    const { environment } = this.#host
     return {
       intervalMs: slotCheckMs,
-      // A replication connection has no database; this one needs one that is there.
-      connection: {
-        ...connection,
-        environment: { ...environment, PGDATABASE: environment.PGDATABASE || 'postgres' },
-        onNotice: undefined,
-        onWarning: undefined,
-      },
+      connection: ordinaryOptions(connection, this.#host.environment),
       onWalStatus: (walStatus, slot) => {
         if (walStatus === null) return
         const text = `slot "${slot}" is ${walStatus}`

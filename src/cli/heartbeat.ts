@@ -6,7 +6,7 @@ const INTERVAL_MS = 60_000
 const LIMIT_MS = 10_000
 
 /**
- * Calls a URL once a minute while walship is ready. Silence is the alarm: it also comes when the process, the
+ * Calls a URL once a minute while walship is ready and streams. Silence is the alarm: it also comes when the process, the
  * machine or the network is gone, which nothing that runs here could tell.
  */
 export class Heartbeat {

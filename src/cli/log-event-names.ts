@@ -12,6 +12,8 @@ export const LOG_EVENTS = {
   stopping: 'nothing more is taken from the stream; `cause` is `interrupt` or `endpos`',
   stopped: 'the stream has ended in an orderly way',
   slot_created: 'the slot was missing and has been made',
+  standing_by:
+    'another process does this work and this one waits to take over; `waitsFor` is `slot` or `directory`. Once, however long it lasts',
   paused: 'too little free space (`freeBytes`): nothing is read until there is more',
   resumed: 'there is room again, and reading goes on',
   segment_archived: 'the archive has `segment`; `lsn` is its end, `outcome` is `stored` or `already-there`',

@@ -52,6 +52,9 @@ export function logEvent(log: Logger, event: ReceiveEvent): void {
         `made replication slot "${event.slotName}", which was missing`,
       )
       break
+    case 'standing-by':
+      log.info({ event: named('standing_by'), waitsFor: event.waitsFor }, `standing by: ${event.text}`)
+      break
     case 'paused':
       log.error(
         { event: named('paused'), freeBytes: event.freeBytes },

@@ -1,15 +1,19 @@
 import type { Logger } from 'pino'
 import type { WalshipError } from '../base/index.js'
-import { Receiver } from '../receive/index.js'
+import { type ReceiveEvent, Receiver } from '../receive/index.js'
+import type { DirectoryLock } from '../segments/index.js'
 import type { ClusterCommand } from './cluster-command.js'
 import type { ClusterStatus } from './cluster-status.js'
 import { connectionArguments } from './connection-arguments.js'
+import { holdDirectory } from './hold-directory.js'
 import { logEvent, named } from './log-events.js'
+import { ordinaryOptions } from './ordinary-connection.js'
 import type { ProgramHost } from './program-host.js'
 import type { ReceiveSettings } from './receive-settings.js'
 import { receiverOptions } from './receiver-options.js'
 import { retryDelayMs } from './retry-delay.js'
 import { Shipping } from './shipping.js'
+import { SlotLook } from './slot-look.js'
 import type { StopRequest } from './stop-request.js'
 
 /** Longer without room, and the connection is given up. */
@@ -56,8 +60,18 @@ export async function receiveCluster(
             ended.abort()
           },
         })
+  let slotLook: SlotLook | undefined
+  let lock: DirectoryLock | null = null
   try {
     const connection = await connectionArguments(values, host, programName, stop)
+    const onEvent = (event: ReceiveEvent) => {
+      logEvent(log, event)
+      status.onReceiveEvent(event)
+      shipping?.onReceiveEvent(event)
+      if (event.kind === 'streaming-started') void slotLook?.close()
+    }
+    if (settings.slotName !== undefined)
+      slotLook = new SlotLook(settings.slotName, ordinaryOptions(connection, host.environment))
     const receiver = new Receiver({
       ...receiverOptions(settings, {
         ...connection,
@@ -74,21 +88,23 @@ export async function receiveCluster(
         shippingSettings.minFreeBytes === 0
           ? undefined
           : { floorBytes: shippingSettings.minFreeBytes, maxPauseMs: MAX_PAUSE_MS },
+      standby: slotLook,
       onWritten: () => shipping?.onWritten(),
-      onEvent: (event) => {
-        logEvent(log, event)
-        status.onReceiveEvent(event)
-        shipping?.onReceiveEvent(event)
-      },
+      onEvent,
     })
     shipping?.attach(receiver)
     status.attach(receiver, shipping, connection, log)
     await onReady?.()
-    const { reason } = await receiver.run(AbortSignal.any([signal, ended.signal]))
+    const anyEnd = AbortSignal.any([signal, ended.signal])
+    // Before anything is written or archived; held until both have ended.
+    lock = await holdDirectory(settings.directory!, { waits: settings.loop, signal: anyEnd, onEvent })
+    const { reason } = await receiver.run(anyEnd)
     if (fatal !== null) throw fatal
     if (reason === 'endpos') await shipping?.finish(signal)
     return reason
   } finally {
     await shipping?.close()
+    await slotLook?.close()
+    await lock?.release()
   }
 }

@@ -1,8 +1,9 @@
 import { sleep } from '../base/index.js'
 import { monitorServer, monitorSlots } from '../monitor/index.js'
-import { Connection, type ConnectOptions } from '../pg/index.js'
+import type { ConnectOptions } from '../pg/index.js'
 import type { SlotFacts } from '../status/index.js'
 import type { Lsn } from '../wal/index.js'
+import { OrdinaryConnection } from './ordinary-connection.js'
 import { redactSecrets } from './redact.js'
 
 export interface SlotWatchOptions {
@@ -17,8 +18,6 @@ export interface SlotWatchOptions {
   onUnknown(reason: string): void
 }
 
-/** A look that takes longer has failed: a hanging server must not hang the watch. */
-const LOOK_LIMIT_MS = 10_000
 /** A server that refuses us is asked again this many times less often. */
 const REFUSED_FACTOR = 10
 
@@ -29,13 +28,14 @@ const REFUSED_FACTOR = 10
 export class SlotWatch {
   readonly #options: SlotWatchOptions
   readonly #stop = new AbortController()
-  #connection: Connection | null = null
+  readonly #connection: OrdinaryConnection
   #started = false
   #running: Promise<void> = Promise.resolve()
   #facts: SlotFacts
 
   constructor(options: SlotWatchOptions) {
     this.#options = options
+    this.#connection = new OrdinaryConnection(options.connection)
     this.#facts = unknown(options.slotName, 'it was not looked at yet')
   }
 
@@ -60,32 +60,26 @@ export class SlotWatch {
     const { signal } = this.#stop
     for (let waitMs = 0; await sleep(waitMs, signal); ) {
       waitMs = intervalMs
-      const limit = new AbortController()
-      const abort = () => limit.abort()
-      const timer = setTimeout(abort, LOOK_LIMIT_MS)
-      signal.addEventListener('abort', abort, { once: true })
       try {
-        await this.#look(limit.signal)
+        await this.#look()
       } catch (error) {
         this.#failed(error)
-        this.#connection?.destroy()
-        this.#connection = null
         waitMs = intervalMs * REFUSED_FACTOR
-      } finally {
-        clearTimeout(timer)
-        signal.removeEventListener('abort', abort)
       }
     }
-    await this.#connection?.close()
+    await this.#connection.close()
   }
 
-  async #look(signal: AbortSignal): Promise<void> {
-    const { slotName, connection, onServerPosition, onWalStatus } = this.#options
-    if (this.#connection?.closed) this.#connection = null
-    this.#connection ??= await Connection.connect({ ...connection, signal })
-    const { position } = await monitorServer(this.#connection, { signal })
+  async #look(): Promise<void> {
+    const { slotName, onServerPosition, onWalStatus } = this.#options
+    const { position, slots } = await this.#connection.look(
+      async (connection, options) => ({
+        position: (await monitorServer(connection, options)).position,
+        slots: await monitorSlots(connection, options),
+      }),
+      this.#stop.signal,
+    )
     if (position !== null) onServerPosition(position)
-    const slots = await monitorSlots(this.#connection, { signal })
     const slot = slots.find((candidate) => candidate.slotName === slotName)
     const before = this.#facts
     if (slot === undefined) {

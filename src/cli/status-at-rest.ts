@@ -76,6 +76,7 @@ async function assemble(
     stream: {
       state: 'at-rest',
       since: null,
+      standby: null,
       timeline: local?.end?.timeline ?? last?.timeline ?? null,
       serverSeenAt: null,
       systemIdentifier: local?.systemIdentifier ?? null,

@@ -34,6 +34,8 @@ export interface StatusBoardOptions {
   onError(error: unknown): void
 }
 
+/** Before, a slot that is about to be made would look like one that is missing. */
+const LOOKS_AT_SLOT = new Set<ReceiveEvent['kind']>(['streaming-started', 'standing-by', 'error'])
 /** How precise ages are: the server's position is looked at so often. */
 const LOOK_MS = 200
 const MAX_EVENTS = 100
@@ -126,8 +128,7 @@ export class StatusBoard {
   }
 
   onReceiveEvent(event: ReceiveEvent): void {
-    // Before, a slot that is about to be made would look like one that is missing.
-    if (event.kind === 'streaming-started' || event.kind === 'error') this.#slot?.start()
+    if (LOOKS_AT_SLOT.has(event.kind)) this.#slot?.start()
     this.#record.onEvent(event)
     if (event.kind === 'streaming-started') {
       this.#received = event.lsn
@@ -249,7 +250,7 @@ export class StatusBoard {
     const { cluster, slotName, minFreeBytes } = this.#options
     const progress = this.#progress
     const { user, system } = process.cpuUsage()
-    const { state, since, lastError } = this.#record
+    const { state, since, standby, lastError } = this.#record
     return {
       source: 'running',
       cluster,
@@ -266,6 +267,7 @@ export class StatusBoard {
       stream: {
         state: state === 'streaming' && !this.#streams ? 'connecting' : state,
         since,
+        standby,
         timeline: progress?.timeline || null,
         serverSeenAt: this.#serverSeenAt,
         systemIdentifier: this.#receiver?.systemIdentifier ?? null,

@@ -39,7 +39,10 @@ export class StatusDesk {
     const { heartbeatUrl } = this.#settings
     const fleet = () => fleetOf(boards.map((board) => board.snapshot()))
     await this.#publisher.start(this.#settings, boards, this.#host, log)
-    if (heartbeatUrl !== null) this.#heartbeat.start(heartbeatUrl, () => fleet().ready, log)
+    // A standby is well while the one it waits for hangs.
+    const isStandingBy = () => boards.every((board) => board.snapshot().stream.state === 'standby')
+    if (heartbeatUrl !== null)
+      this.#heartbeat.start(heartbeatUrl, () => fleet().ready && !isStandingBy(), log)
     this.#notice.ready(() => headlineOf(boards))
   }
 

@@ -21,9 +21,15 @@ export class StreamRecord {
   #state: StreamState = 'connecting'
   #since = new Date()
   #lastError: ErrorFacts | null = null
+  #standby = ''
 
   get state(): StreamState {
     return this.#state
+  }
+
+  /** Who does the work meanwhile; null while nobody is waited for. */
+  get standby(): string | null {
+    return this.#state === 'standby' ? this.#standby : null
   }
 
   get since(): Date {
@@ -53,6 +59,10 @@ export class StreamRecord {
         break
       case 'timeline-switched':
         this.counts.timelineSwitches += 1
+        break
+      case 'standing-by':
+        this.#standby = event.text
+        this.#become('standby')
         break
       case 'wal-damaged':
         this.counts.damagedPlaces += 1

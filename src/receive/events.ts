@@ -8,7 +8,10 @@ export type StopCause = 'endpos' | 'interrupt'
 
 /** What a receiver tells while it runs, in the order it happens. */
 export type ReceiveEvent =
-  /** Sent before the history file is fetched and START_REPLICATION is sent, for each connection and each timeline. */
+  /**
+   * For each connection and each timeline. Sent before the history file is fetched and START_REPLICATION is sent, as
+   * pg_receivewal says it; where a receiver may stand by, once the server has given it the slot.
+   */
   | ({ readonly kind: 'streaming-started' } & StartPoint)
   /** A segment is complete under its final name; `lsn` is its end. */
   | { readonly kind: 'segment-finished'; readonly name: string; readonly lsn: Lsn; readonly timeline: number }
@@ -29,6 +32,11 @@ export type ReceiveEvent =
   /** The stream has ended as well. */
   | { readonly kind: 'stopped'; readonly cause: StopCause; readonly lsn: Lsn; readonly timeline: number }
   | { readonly kind: 'slot-created'; readonly slotName: string }
+  /**
+   * Another process does this work, and this one waits to take over: told once, however long it lasts. It
+   * ends with `streaming-started`, or with an error.
+   */
+  | { readonly kind: 'standing-by'; readonly waitsFor: 'slot' | 'directory'; readonly text: string }
   /** Too little room in the directory: nothing is read until there is more. */
   | { readonly kind: 'paused'; readonly freeBytes: number }
   | { readonly kind: 'resumed'; readonly freeBytes: number }

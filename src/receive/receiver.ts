@@ -9,6 +9,7 @@ import { asWalshipError, isFinal } from './errors.js'
 import type { Progress, ReceiveEvent, StopCause } from './events.js'
 import { keepHistory } from './history.js'
 import { askServer, checkIdentity, type ServerFacts } from './server-facts.js'
+import { Standby, type StandbyOptions } from './standby.js'
 import { findStartPoint } from './start-point.js'
 import type { StartPoint } from './stream-position.js'
 import { type ActiveStream, streamTimeline } from './stream-timeline.js'
@@ -55,6 +56,8 @@ export interface ReceiverOptions {
   readonly verify?: VerifyMode
   /** Null: the first failure ends the run. */
   readonly retry: RetryPolicy | null
+  /** Wait as a standby while another receiver streams from the slot; by default that is a failure like others. */
+  readonly standby?: StandbyOptions
   /** Servers of a newer major are warned about. */
   readonly newestServerMajor: number
   /** What writes the files and asks for their durability. Replaced in tests. */
@@ -85,6 +88,7 @@ export interface OpenSegmentView {
 export class Receiver {
   readonly #options: ReceiverOptions
   readonly #walCheck: WalCheck | undefined
+  readonly #standby: Standby | undefined
   #active: ActiveStream | null = null
   #last: Progress = {
     timeline: 0,
@@ -105,8 +109,9 @@ export class Receiver {
 
   constructor(options: ReceiverOptions) {
     this.#options = options
-    const { verify, directory, onEvent } = options
+    const { verify, directory, slotName, standby, onEvent } = options
     this.#walCheck = verify && new WalCheck({ mode: verify, directory, onEvent })
+    this.#standby = standby && slotName ? new Standby(standby, slotName, onEvent) : undefined
   }
 
   /** How far it is now. */
@@ -170,6 +175,12 @@ export class Receiver {
           continue
         }
         if (signal.aborted || !this.#mayRetry(error)) throw error
+        if (this.#standby !== undefined && error.code === 'PG_SLOT_ACTIVE') {
+          if (!(await this.#standby.wait(error, signal))) return { reason: 'aborted' }
+          attempt = 0
+          continue
+        }
+        this.#standby?.over()
         if (this.#streamedThisTime) attempt = 1
         this.#options.onEvent({ kind: 'error', error })
         const delayMs = this.#options.retry!.delayMs(attempt, error)
@@ -226,6 +237,7 @@ export class Receiver {
       const { slotName, archive, ensureSlot } = this.#options
       await archive?.identify(facts.systemId, facts.segmentSize, signal)
       if (ensureSlot && slotName) await ensureReplicationSlot(connection, slotName, signal, onEvent)
+      await this.#standby?.ask(connection, signal)
       const found = await findStartPoint(connection, facts, {
         directory,
         slotName,
@@ -250,7 +262,11 @@ export class Receiver {
   ): Promise<StopCause> {
     const { onEvent, ...options } = this.#options
     for (let start = first; ; ) {
-      onEvent({ kind: 'streaming-started', ...start })
+      const announce = () => {
+        this.#standby?.over()
+        onEvent({ kind: 'streaming-started', ...start })
+      }
+      if (this.#standby === undefined) announce()
       await keepHistory(connection, start.timeline, { ...options, fileMode: facts.fileMode, signal, onEvent })
       const stop: StopCause | null = this.#endsBefore(start.lsn)
         ? 'endpos'
@@ -280,6 +296,7 @@ export class Receiver {
         onEvent,
         onWritten: options.onWritten,
         onActive: (active) => this.#setActive(active),
+        onStarted: this.#standby === undefined ? undefined : announce,
       })
       if (outcome.kind === 'stopped') return outcome.cause
       start = outcome.start

@@ -36,6 +36,8 @@ export interface StreamTimelineOptions {
   onWritten: (() => void) | undefined
   /** Tells who is at work, for progress; null once it is over. */
   onActive(active: ActiveStream | null): void
+  /** The server has agreed to the start. */
+  readonly onStarted: (() => void) | undefined
 }
 
 /** The parts of a running stream that know how far it is. */
@@ -232,6 +234,7 @@ async function runStream(
     .catch((error) => {
       throw commandFailed('START_REPLICATION', error)
     })
+  options.onStarted?.()
   if (started.kind === 'ended') return started.end
   onStarted()
   let onAbort = () => {}

@@ -27,6 +27,7 @@ export function buildSnapshot(facts: StatusFacts, thresholds: Thresholds): Statu
     stream: {
       state: stream.state,
       since: iso(stream.since),
+      standby: stream.standby,
       timeline: stream.timeline,
       serverLsn: facts.marks.end === null ? null : formatLsn(facts.marks.end),
       serverSeenAt: iso(stream.serverSeenAt),
@@ -39,16 +40,25 @@ export function buildSnapshot(facts: StatusFacts, thresholds: Thresholds): Statu
     slot: facts.slot,
     directory: facts.directory,
     counters: facts.counters,
-    coverage: facts.coverage === null ? null : describeCoverage(facts.coverage),
+    coverage: facts.coverage === null || isElsewhere(facts) ? null : describeCoverage(facts.coverage),
     events: facts.events,
   } as const
   return { ...withoutVerdict, verdict: judge(withoutVerdict, thresholds) }
 }
 
+/**
+ * Another receiver is at work, and only that one can tell how far it is and what it is about to send: our own
+ * positions would look like a lag that grows, and its uploads like holes.
+ */
+function isElsewhere({ stream }: StatusFacts): boolean {
+  return stream.state === 'standby'
+}
+
 function positionOf(facts: StatusFacts, name: PositionName): Position {
   const { marks, nowMs } = facts
   const lsn = facts.positions[name]
-  if (lsn === null) return { lsn: null, lagBytes: null, lagSeconds: null, atLeast: false }
+  if (lsn === null || isElsewhere(facts))
+    return { lsn: null, lagBytes: null, lagSeconds: null, atLeast: false }
   const age = marks.ageAt(lsn, nowMs)
   const lagBytes = marks.end === null ? null : behind(lsn, marks.end)
   const stale = isStale(facts)
@@ -87,6 +97,10 @@ function losses(facts: StatusFacts): Record<Disaster, PossibleLoss> {
   const noStore = unknownLoss('there is no store: the directory is the only copy')
   const noEnd = unknownLoss('the end of the archive is not known yet')
   const noReport = unknownLoss('the server was not told anything yet')
+  if (isElsewhere(facts)) {
+    const elsewhere = unknownLoss('another receiver is at work, and can tell')
+    return { server: elsewhere, directory: elsewhere, both: elsewhere }
+  }
   const server =
     end === null || positions.written === null ? never : lossOnServer(facts, positions.written, end)
   if (archive === null) return { server, directory: noStore, both: noStore }

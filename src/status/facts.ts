@@ -23,6 +23,7 @@ export interface StatusFacts {
   readonly stream: {
     readonly state: StreamState
     readonly since: Date | null
+    readonly standby: string | null
     readonly timeline: number | null
     readonly serverSeenAt: Date | null
     readonly systemIdentifier: string | null

@@ -50,6 +50,9 @@ export const METRICS: readonly MetricDeclaration[] = [
   gauge('walship_streaming', '1 while WAL is being received, else 0.', ({ stream }) =>
     Number(stream.state === 'streaming'),
   ),
+  gauge('walship_standby', '1 while another receiver is at work and this one waits to take over.', (s) =>
+    Number(s.stream.state === 'standby'),
+  ),
   gauge('walship_paused', '1 while nothing is received because the directory has too little room.', (s) =>
     Number(s.stream.state === 'paused'),
   ),
@@ -58,8 +61,10 @@ export const METRICS: readonly MetricDeclaration[] = [
     '1 while one of several clusters is given up, on what only a person can mend; it is tried anew after a while.',
     ({ stream }) => Number(stream.state === 'failed'),
   ),
-  gauge('walship_ready', '1 while streaming and within the thresholds, as /readyz says.', ({ verdict }) =>
-    Number(verdict.ready),
+  gauge(
+    'walship_ready',
+    '1 while streaming and within the thresholds, or standing by, as /readyz says.',
+    ({ verdict }) => Number(verdict.ready),
   ),
   gauge('walship_timeline', 'Timeline that is received.', ({ stream }) => stream.timeline),
   gauge(

@@ -70,7 +70,7 @@ export interface Verdict {
   /** One sentence. */
   readonly headline: string
   readonly reasons: readonly VerdictReason[]
-  /** Streaming, and within the thresholds. */
+  /** Streaming and within the thresholds, or standing by. */
   readonly ready: boolean
 }
 
@@ -93,10 +93,14 @@ export interface ProcessFacts {
   readonly cpuSeconds: number
 }
 
-/** `failed`: given up, on what only a person can mend; of several clusters such a one is tried anew after a while. */
+/**
+ * `standby`: another receiver is at work, and this one waits to take over. `failed`: given up, on what only a person
+ * can mend; of several clusters such a one is tried anew after a while.
+ */
 export type StreamState =
   | 'connecting'
   | 'streaming'
+  | 'standby'
   | 'paused'
   | 'retrying'
   | 'failed'
@@ -106,6 +110,8 @@ export type StreamState =
 export interface StreamFacts {
   readonly state: StreamState
   readonly since: string | null
+  /** Who is at work meanwhile; null in all states but `standby`. */
+  readonly standby: string | null
   readonly timeline: number | null
   /** The furthest end of WAL the server was heard to have. */
   readonly serverLsn: string | null

@@ -186,11 +186,16 @@ export class StatusServer {
   #readiness(wanted: string | null, mayKnowWhy: boolean): Answer {
     const clusters = this.#clusters(wanted)
     if (clusters.length === 0) return mayKnowWhy ? NO_SUCH_CLUSTER : plain(503, 'not ready\n')
-    if (fleetOf(clusters).ready) return plain(200, 'ready\n')
+    const tell = (cluster: string | null, text: string) =>
+      cluster === null ? `${text}\n` : `${cluster}: ${oneLine(text)}\n`
+    if (fleetOf(clusters).ready) {
+      if (!clusters.every(({ stream }) => stream.state === 'standby')) return plain(200, 'ready\n')
+      // Ready to take over is all that a standby can be; not ready would hold up each rollout for ever.
+      const whom = clusters.map(({ cluster, stream }) => tell(cluster, stream.standby ?? ''))
+      return plain(200, mayKnowWhy ? `standby\n${whom.join('')}` : 'standby\n')
+    }
     const why = clusters.flatMap(({ cluster, verdict }) =>
-      verdict.reasons
-        .filter(({ blocksReady }) => blocksReady)
-        .map(({ text }) => (cluster === null ? `${text}\n` : `${cluster}: ${oneLine(text)}\n`)),
+      verdict.reasons.filter(({ blocksReady }) => blocksReady).map(({ text }) => tell(cluster, text)),
     )
     return plain(503, mayKnowWhy ? `not ready\n${why.join('')}` : 'not ready\n')
   }

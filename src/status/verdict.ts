@@ -23,13 +23,15 @@ export function judge(snapshot: Judged, thresholds: Thresholds): Verdict {
     level,
     headline: reasons[0]?.text ?? goodNews(snapshot),
     reasons,
-    ready: streaming && !reasons.some(({ blocksReady }) => blocksReady),
+    ready:
+      (streaming || snapshot.stream.state === 'standby') && !reasons.some(({ blocksReady }) => blocksReady),
   }
 }
 
 function goodNews(snapshot: Judged): string {
   const { archive, loss, positions, source, stream } = snapshot
   if (source === 'at-rest') return archive === null ? 'the directory has no hole' : 'the archive has no hole'
+  if (stream.state === 'standby') return `standing by: ${stream.standby}`
   if (stream.state !== 'streaming') return 'nothing is known yet'
   if (archive === null)
     return positions.reported.lsn === null

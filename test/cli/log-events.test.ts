@@ -55,6 +55,10 @@ describe('logEvent', () => {
       { level: 'info', event: 'stopped', cause: 'endpos', ...position },
     ],
     [
+      { kind: 'standing-by', waitsFor: 'slot', text: 'somebody is at work' },
+      { level: 'info', event: 'standing_by', waitsFor: 'slot', msg: 'standing by: somebody is at work' },
+    ],
+    [
       { kind: 'warning', error },
       { level: 'warn', event: 'warning', code: 'PG_SLOT_ACTIVE' },
     ],

@@ -6,8 +6,9 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import type { PostgresServer } from '../../scripts/postgres-server.js'
 import { waitFor } from '../../scripts/wait-for.js'
 import { SlotWatch } from '../../src/cli/slot-watch.js'
-import type { SlotFacts, StatusSnapshot } from '../../src/status/index.js'
+import type { SlotFacts } from '../../src/status/index.js'
 import { ReceiverProcess } from './receiver-process.js'
+import { metrics, snapshotOf, urlOf } from './status-window.js'
 import { testDirectory } from './test-directory.js'
 import {
   createSlot,
@@ -24,18 +25,6 @@ const SLOT = 'status_test'
 const OUTAGE_MS = 90_000
 const TEST_MS = 240_000
 
-/** The address of the window, which is any free port. */
-async function urlOf(receiver: ReceiverProcess): Promise<string> {
-  await receiver.said(/"event":"http_listening"/)
-  return /"url":"([^"]+)"/.exec(receiver.stderr)![1]!
-}
-
-async function metrics(url: string): Promise<Map<string, number>> {
-  const text = await (await fetch(`${url}metrics`)).text()
-  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
-  return new Map(lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.split(' ').at(-1))]))
-}
-
 async function metricIs(url: string, name: string, wanted: (value: number) => boolean): Promise<void> {
   await waitFor(
     `${name} to be as wanted`,
@@ -46,8 +35,6 @@ async function metricIs(url: string, name: string, wanted: (value: number) => bo
     OUTAGE_MS,
   )
 }
-
-const snapshotOf = async (url: string) => (await (await fetch(`${url}status.json`)).json()) as StatusSnapshot
 
 describe('walship receive --http', { timeout: TEST_MS }, () => {
   let server: PostgresServer

@@ -25,6 +25,7 @@ export function knownFacts(changes: Partial<StatusFacts> = {}): StatusFacts {
     stream: {
       state: 'streaming',
       since: new Date('2026-01-02T03:00:05Z'),
+      standby: null,
       timeline: 1,
       serverSeenAt: new Date('2026-01-02T03:04:05Z'),
       systemIdentifier: '77',

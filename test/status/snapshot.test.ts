@@ -115,6 +115,24 @@ describe('the verdict', () => {
     expect(verdict.reasons.map(({ level }) => level)).toEqual(['danger', 'warning', 'warning'])
   })
 
+  it('of a standby: ready, and not known whether all is safe', () => {
+    const standby = { ...stream, state: 'standby' as const, standby: 'another receiver is at work' }
+    const snapshot = build({ stream: standby, nowMs: 400_000 })
+    expect(snapshot.verdict).toEqual({
+      level: 'unknown',
+      headline: 'standing by: another receiver is at work',
+      reasons: [],
+      ready: true,
+    })
+    for (const { lsn: position, lagSeconds } of Object.values(snapshot.positions))
+      expect([position, lagSeconds]).toEqual([null, null])
+    for (const { bytes, unknown } of Object.values(snapshot.loss))
+      expect([bytes, unknown]).toEqual([null, 'another receiver is at work, and can tell'])
+    expect(snapshot.coverage).toBeNull()
+    const lost = build({ stream: standby, slot: { ...slot, walStatus: 'lost' } })
+    expect(lost.verdict).toMatchObject({ level: 'danger', ready: false })
+  })
+
   it('does not call unknown what is safe: before the first connection', () => {
     expect(build({ stream: { ...stream, state: 'connecting' } }).verdict).toMatchObject({
       level: 'unknown',

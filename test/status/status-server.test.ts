@@ -108,6 +108,9 @@ describe('the paths', () => {
     const { port } = await serve({ token: 'secret', clusters })
     expect(await ask(port, '/readyz')).toMatch(/^HTTP\/1.1 503 [\s\S]*\r\n\r\nnot ready\n$/)
     expect(await ask(port, '/readyz', 'Authorization: Bearer secret\r\n')).toContain('too little free space')
+    Object.assign(stream, { state: 'standby', standby: 'another receiver is at work' })
+    expect(await ask(port, '/readyz')).toMatch(/^HTTP\/1.1 200 [\s\S]*\r\n\r\nstandby\n$/)
+    expect(await ask(port, '/readyz', 'Authorization: Bearer secret\r\n')).toContain('receiver is at work')
   })
 })
 
