@@ -158,7 +158,7 @@ export const configTarget: FuzzTarget = {
     const text = mutateText(random, random.pick(CONFIG), YAML)
     const wanted = random.pick(COMMANDS).options
     await judgedAsync('configValues', () =>
-      configValues({ path: 'walship.yaml', text }, CONFIG_FILE_OPTIONS, wanted),
+      configValues({ path: 'walship.yaml', text }, CONFIG_FILE_OPTIONS, wanted, undefined),
     )
   },
 }
