@@ -31,6 +31,7 @@ const STOREYS = {
   consume: 4,
   verify: 4,
   inspect: 4,
+  prune: 4,
   backup: 4,
   cli: 5,
 }

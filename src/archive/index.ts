@@ -1,4 +1,5 @@
 export type { ArchiveTarget, StoreCall, TailRange } from './archive-target.js'
+export { MARKS_FILE_NAME as ARCHIVED_MARKS_FILE } from './archived-marks.js'
 export { Archiver } from './archiver.js'
 export type { ArchiverSnapshot } from './archiver-snapshot.js'
 export type { ArchiveEvent } from './events.js'

@@ -3,6 +3,14 @@ import type { WalshipOption } from './receive-options.js'
 
 export type OptionValues = Record<string, string | boolean | undefined>
 
+/** What separates the values of an option that was given several times: none of them holds it. */
+export const BETWEEN_VALUES = '\n'
+
+/** All values of an option that may be repeated. */
+export function repeatedValues(value: string | boolean | undefined): string[] {
+  return typeof value === 'string' ? value.split(BETWEEN_VALUES) : []
+}
+
 const YES = ['1', 'true', 'yes', 'on']
 const NO = ['0', 'false', 'no', 'off']
 export const SWITCH_HINT = `use one of ${[...YES, ...NO].join(', ')}`

@@ -25,6 +25,8 @@ export interface OptionDeclaration {
 
 /** An option that only `walship` has. */
 export interface WalshipOption extends OptionDeclaration {
+  /** Each time it is given counts, see `repeatedValues`. */
+  readonly repeatable?: boolean
   readonly choices?: readonly string[]
 }
 

@@ -2,12 +2,13 @@ import yargs from 'yargs'
 import { type ClusterCommand, namedClusters, receiveValues, soleCluster } from './cluster-command.js'
 import { CommandLineError } from './command-line-error.js'
 import { noSuchCommand, tooMany, unknownOption } from './command-line-mistakes.js'
-import { environmentValues, type OptionValues } from './environment-values.js'
+import { BETWEEN_VALUES, environmentValues, type OptionValues } from './environment-values.js'
 import { type ListSettings, type LocateSettings, listSettings, locateSettings } from './inspect-options.js'
 import type { MonitorCommand } from './monitor-run.js'
 import { checkCombination } from './option-checks.js'
 import { type OptionLayers, optionLayers } from './option-layers.js'
 import type { ProgramHost } from './program-host.js'
+import { type PruneSettings, pruneSettings } from './prune-options.js'
 import type { ReceiveOptionValues, WalshipOption } from './receive-options.js'
 import { asksForWalship } from './status-command-options.js'
 import { type StatusSettings, statusSettings } from './status-options.js'
@@ -44,6 +45,7 @@ export type WalshipCommand =
   | { readonly kind: 'verify'; readonly settings: VerifySettings }
   | { readonly kind: 'list'; readonly settings: ListSettings }
   | { readonly kind: 'locate'; readonly settings: LocateSettings }
+  | { readonly kind: 'prune'; readonly settings: PruneSettings }
   | ({ readonly kind: 'status' } & StatusCommand)
   /** Help or version, to be printed. */
   | { readonly kind: 'text'; readonly text: string }
@@ -89,6 +91,8 @@ export async function readWalshipCommandLine(
       return { kind: 'list', settings: listSettings(given, beneath, operands, host.environment) }
     case 'locate':
       return { kind: 'locate', settings: locateSettings(given, beneath, operands, host.environment) }
+    case 'prune':
+      return { kind: 'prune', settings: pruneSettings(given, beneath, operands, host.environment) }
     case 'status':
       if (clusters === null && !asksForWalship(given, beneath)) return monitorCommand('status', all, operands)
       if (operands.length > 0) throw tooMany(operands[0]!)
@@ -130,7 +134,7 @@ async function parse(
       'boolean-negation': false,
       'camel-case-expansion': false,
       'dot-notation': false,
-      'duplicate-arguments-array': false,
+      'duplicate-arguments-array': true,
       'parse-numbers': false,
       'parse-positional-numbers': false,
       'unknown-options-as-args': true,
@@ -162,8 +166,10 @@ async function parse(
     text = output
   })
   const given: OptionValues = {}
-  for (const { name } of command?.options ?? []) {
-    const value = found[name]
+  for (const { name, repeatable } of command?.options ?? []) {
+    const all = found[name]
+    // The last one counts, as everywhere.
+    const value = !Array.isArray(all) ? all : repeatable ? all.join(BETWEEN_VALUES) : all.at(-1)
     if (typeof value === 'string' || typeof value === 'boolean') given[name] = value
   }
   if (command === undefined && found.help) text = topHelp(programName)

@@ -1,6 +1,7 @@
 import { FETCH_OPTIONS } from './fetch-options.js'
 import { LIST_OPTIONS, LOCATE_OPTIONS } from './inspect-options.js'
 import { MONITOR_OPTIONS } from './monitor-options.js'
+import { PRUNE_OPTIONS } from './prune-options.js'
 import type { WalshipOption } from './receive-options.js'
 import { STATUS_OPTIONS } from './status-command-options.js'
 import { VERIFY_OPTIONS } from './verify-options.js'
@@ -47,6 +48,11 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'locate',
     description: 'find a moment in WAL, and print how to recover to it',
     options: LOCATE_OPTIONS,
+  },
+  {
+    words: 'prune',
+    description: 'remove WAL that nothing that is kept needs any more; by itself it only shows what would go',
+    options: PRUNE_OPTIONS,
   },
   // Only for help: a restore_command is dispatched before any of this is loaded, see bin/walship.
   {

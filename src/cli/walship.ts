@@ -38,6 +38,8 @@ export async function runWalship(host: ProgramHost): Promise<number> {
         return await (await import('./walship-inspect.js')).list(command.settings, host, logger)
       case 'locate':
         return await (await import('./walship-inspect.js')).find(command.settings, host, logger)
+      case 'prune':
+        return await (await import('./walship-prune.js')).prune(command.settings, host, logger)
       case 'status':
         return await (await import('./walship-status.js')).status(command, host)
       case 'slot':

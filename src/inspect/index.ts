@@ -10,4 +10,5 @@ export {
   type WalList,
 } from './list-wal.js'
 export { isRewrite, type Located, type LocateQuery, locate, type RecoveryTarget } from './locate.js'
+export { type Commits, indexedCommits, readCommits } from './segment-commits.js'
 export type { EndedTransaction, RelationWork } from './transactions.js'

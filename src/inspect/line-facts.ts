@@ -1,7 +1,5 @@
 import { WalshipError } from '../base/index.js'
 import {
-  INDEX_FORMAT,
-  parseSegmentIndex,
   RecordReader,
   recordBetween,
   type SegmentIndex,
@@ -10,6 +8,7 @@ import {
 } from '../records/index.js'
 import { type Ancestor, lsnAdd, segmentStart } from '../wal/index.js'
 import type { KeptFile, KeptWal } from './kept-wal.js'
+import { storedIndex } from './stored-index.js'
 
 /** What is known of a segment without its bytes. */
 export interface SegmentFacts {
@@ -136,18 +135,10 @@ export class LineFacts {
 
   async #findIndex(file: KeptFile): Promise<SegmentIndex | null> {
     const { kept, signal } = this.#options
-    if (file.kind === 'segment') {
-      // An index that cannot be read is no reason to give up: the segment says the same.
-      const stored = await kept.readIndex(file, INDEX_FORMAT, signal).catch((error: unknown) => {
-        if (error instanceof WalshipError) return null
-        throw error
-      })
-      const of = { segment: file.name, sha256: stored?.segmentSha256 ?? '' }
-      const index = stored === null ? null : parseSegmentIndex(stored.content, of)
-      if (index !== null) {
-        this.#indexesRead++
-        return index
-      }
+    const index = await storedIndex(kept, file, signal)
+    if (index !== null) {
+      this.#indexesRead++
+      return index
     }
     return this.#inTurn(() => this.#makeIndex(file))
   }

@@ -34,8 +34,8 @@ async function* walk(
       continue
     }
     if (!key.startsWith(prefix) || key <= after) continue
-    const size = await sizeOf(join(root, key))
-    if (size !== null) yield { key, size }
+    const found = await look(join(root, key))
+    if (found !== null) yield { key, ...found }
   }
 }
 
@@ -58,9 +58,10 @@ async function entries(root: string, folder: string): Promise<{ key: string; isF
 }
 
 /** null when it was removed in the meantime. */
-async function sizeOf(path: string): Promise<number | null> {
+async function look(path: string): Promise<{ readonly size: number; readonly storedAt: Date } | null> {
   try {
-    return (await stat(path)).size
+    const { size, mtime } = await stat(path)
+    return { size, storedAt: mtime }
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return null
     throw error

@@ -1,6 +1,7 @@
 export type { ArchiveEnd } from './archive-end.js'
 export { type ArchiveErrorCode, type ContentFacts, WalArchiveError } from './archive-errors.js'
 export type { GapRange } from './archive-layout.js'
+export type { ArchiveRemoval, StoredWal } from './archive-removal.js'
 export type { ArchiveIdentity } from './cluster-identity.js'
 export { StoreError, type StoreErrorCode } from './errors.js'
 export { MemoryStore } from './memory-store.js'
@@ -10,6 +11,7 @@ export type {
   ListOptions,
   ObjectInfo,
   ObjectKind,
+  ObjectLock,
   ObjectStore,
   OperationOptions,
   PutOptions,

@@ -55,7 +55,12 @@ export interface ListedObject {
   readonly key: string
   /** bytes */
   readonly size: number
+  /** When it was stored, by the store's clock; left out where that is not known. */
+  readonly storedAt?: Date
 }
+
+/** Until when an object cannot be removed; `released`: until somebody takes a legal hold off. */
+export type ObjectLock = Date | 'released'
 
 /**
  * Bytes by key. The promises every store keeps:
@@ -88,6 +93,11 @@ export interface ObjectStore {
   head(key: string, options?: OperationOptions): Promise<ObjectInfo | null>
   /** Keys that begin with `prefix`, in the order of their bytes. */
   list(prefix: string, options?: ListOptions): AsyncIterable<ListedObject>
+  /**
+   * Until when the store itself keeps an object from being removed. `null`: it does not, as far as it says so; a store
+   * may say nothing to who has no right to ask.
+   */
+  lockOf(key: string, options?: OperationOptions): Promise<ObjectLock | null>
   /** Removes objects; one that is not there is no error. */
   delete(keys: readonly string[], options?: OperationOptions): Promise<void>
   /** Waits for what is under way (abort it first to be quick) and gives resources back. May be called twice. */

@@ -6,6 +6,7 @@ import {
   type ListedObject,
   type ListOptions,
   type ObjectInfo,
+  type ObjectLock,
   type ObjectStore,
   type OperationOptions,
   type PutOptions,
@@ -31,6 +32,10 @@ export abstract class StoreBase implements ObjectStore {
   protected abstract listPages(prefix: string, options: ListOptions): AsyncIterator<readonly ListedObject[]>
   protected abstract deleteObject(key: string, options: OperationOptions): Promise<void>
   protected abstract closeStore(): Promise<void>
+  /** Stores without locks leave it as it is. */
+  protected async lockOfObject(_key: string, _options: OperationOptions): Promise<ObjectLock | null> {
+    return null
+  }
   /** How many single removals may run at once. */
   protected readonly deletesAtOnce: number = 8
 
@@ -56,6 +61,11 @@ export abstract class StoreBase implements ObjectStore {
   async head(key: string, options: OperationOptions = {}): Promise<ObjectInfo | null> {
     checkKey(key)
     return this.#run(options.signal, () => this.headObject(key, options))
+  }
+
+  async lockOf(key: string, options: OperationOptions = {}): Promise<ObjectLock | null> {
+    checkKey(key)
+    return this.#run(options.signal, () => this.lockOfObject(key, options))
   }
 
   async *list(prefix: string, options: ListOptions = {}): AsyncGenerator<ListedObject> {

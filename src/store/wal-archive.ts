@@ -26,6 +26,7 @@ import {
   walKey,
 } from './archive-layout.js'
 import { ArchiveObjects } from './archive-objects.js'
+import { ArchiveRemoval } from './archive-removal.js'
 import { type ArchiveIdentity, claimArchive, readIdentity } from './cluster-identity.js'
 import { contentSha256 } from './digest.js'
 import type { ObjectStore, OperationOptions } from './object-store.js'
@@ -347,6 +348,11 @@ export class WalArchive {
       getHistory: (of: number) => this.getHistory(of, { signal }),
     }
     return findArchiveEnd(search, timeline, { signal })
+  }
+
+  /** For who removes WAL that nobody needs any more. */
+  removal(): ArchiveRemoval {
+    return new ArchiveRemoval(this.#open().objects.store)
   }
 
   /** Records a hole that was accepted; the same one twice is recorded once. */

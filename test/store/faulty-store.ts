@@ -3,6 +3,7 @@ import type {
   ListedObject,
   ListOptions,
   ObjectInfo,
+  ObjectLock,
   ObjectStore,
   OperationOptions,
   PutOptions,
@@ -91,6 +92,10 @@ export class FaultyStore implements ObjectStore {
 
   head(key: string, options: OperationOptions = {}): Promise<ObjectInfo | null> {
     return this.#call({ verb: 'head', key, size: 0 }, options, () => this.#inner.head(key, options))
+  }
+
+  async lockOf(key: string, options: OperationOptions = {}): Promise<ObjectLock | null> {
+    return this.#call({ verb: 'head', key, size: 0 }, options, () => this.#inner.lockOf(key, options))
   }
 
   async *list(prefix: string, options: ListOptions = {}): AsyncGenerator<ListedObject> {

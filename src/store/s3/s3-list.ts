@@ -46,7 +46,7 @@ export async function sendList(request: ListRequest): Promise<ListPage> {
     throw senselessAnswer(operation, 'there is more, and no way to ask for it')
   const objects: ListedObject[] = []
   let last = request.last
-  for (const { Key, Size } of answer.Contents ?? []) {
+  for (const { Key, Size, LastModified } of answer.Contents ?? []) {
     if (Key === undefined || Size === undefined) continue
     if (!Key.startsWith(folder + prefix)) throw senselessAnswer(operation, 'it lists what was not asked for')
     const key = Key.slice(folder.length)
@@ -54,7 +54,7 @@ export async function sendList(request: ListRequest): Promise<ListPage> {
     if (!isKey(key)) continue
     if (key <= last) throw senselessAnswer(operation, `keys are out of order at "${key}"`)
     last = key
-    objects.push({ key, size: Size })
+    objects.push({ key, size: Size, ...(LastModified === undefined ? {} : { storedAt: LastModified }) })
   }
   return { objects, token }
 }

@@ -7,6 +7,7 @@ import {
   type ListedObject,
   type ListOptions,
   type ObjectInfo,
+  type ObjectLock,
   type OperationOptions,
   type PutOptions,
   type StoredObject,
@@ -175,6 +176,24 @@ export class S3Store extends StoreBase {
         await this.#connection.client.send(new DeleteObjectCommand(command), { abortSignal })
       } catch (error) {
         if (!(error instanceof Error && error.name === 'NoSuchKey')) throw error
+      }
+    })
+  }
+
+  /** S3 tells of a lock only who may read it (s3:GetObjectRetention, s3:GetObjectLegalHold). */
+  protected override async lockOfObject(key: string, options: OperationOptions): Promise<ObjectLock | null> {
+    const operation = this.#operation('head', key)
+    const input = { Bucket: this.#bucket, Key: this.#prefix + key, ...this.#customerKey }
+    return this.#try(operation, options.signal, async (abortSignal) => {
+      try {
+        const answer = await this.#connection.client.send(new HeadObjectCommand(input), { abortSignal })
+        if (answer.ObjectLockLegalHoldStatus === 'ON') return 'released'
+        const until = answer.ObjectLockRetainUntilDate
+        return until !== undefined && until.getTime() > Date.now() ? until : null
+      } catch (error) {
+        // Removed meanwhile, perhaps; whoever removes it will see.
+        if (statusOf(error) === 404) return null
+        throw error
       }
     })
   }
