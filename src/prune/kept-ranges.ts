@@ -27,7 +27,29 @@ export function keptRanges(
   lines: readonly Line[],
   floors: Floors,
 ): Map<number, KeptRange | null> {
-  return new Map(timelines.map(({ timeline }) => [timeline, rangeOf(timeline, lines, floors)]))
+  const ranges = new Map<number, KeptRange | null>()
+  // Parents come before their children.
+  for (const { timeline } of timelines) {
+    const range = rangeOf(timeline, lines, floors)
+    const line = lines.find((each) => each.timeline === timeline)!
+    ranges.set(timeline, range === null ? null : joinedToParent(range, line, ranges))
+  }
+  return ranges
+}
+
+/** Where a parent stays up to the branch, for whatever reason, its child stays from there on: else there were a hole. */
+function joinedToParent(
+  range: KeptRange,
+  { shares }: Line,
+  ranges: ReadonlyMap<number, KeptRange | null>,
+): KeptRange {
+  const { from: begin } = shares.at(-1)!
+  const parent = shares.slice(0, -1).find((share) => {
+    const from = ranges.get(share.timeline)?.from
+    return from !== undefined && from <= share.to!
+  })
+  if (parent === undefined || range.from <= begin) return range
+  return { ...range, from: begin, why: `goes on from timeline ${parent.timeline}, of which the end stays` }
 }
 
 function rangeOf(timeline: number, lines: readonly Line[], floors: Floors): KeptRange | null {
