@@ -80,6 +80,8 @@ function windowText({ from, to, commits }: PlannedWindow): string {
 }
 
 function outcome({ goes, gapsGo, problems }: PrunePlan, result: PruneResult | null): string[] {
+  if (problems.length > 0 && result === null) return ['nothing is removed']
+  if (goes.length === 0 && gapsGo.length === 0) return ['nothing is to go']
   if (result !== null) {
     const { files, storedBytes, gaps, locked, held } = result
     const lines = [`removed ${files} files, ${bytesText(storedBytes)}${gapsText(gaps)}`]
@@ -87,8 +89,6 @@ function outcome({ goes, gapsGo, problems }: PrunePlan, result: PruneResult | nu
     if (held > 0) lines.push(`kept ${held} files that would be cut off from what is locked`)
     return lines
   }
-  if (problems.length > 0) return ['nothing is removed']
-  if (goes.length === 0) return ['nothing is to go']
   const bytes = goes.reduce((sum, { file }) => sum + file.storedBytes, 0)
   return [
     `dry run: ${goes.length} files, ${bytesText(bytes)}${gapsText(gapsGo.length)} would go; --apply removes them`,
