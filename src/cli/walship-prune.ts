@@ -29,6 +29,8 @@ export const PRUNE_STATUS = { done: 0, refused: 1, failed: 2 } as const
 
 /** `walship prune`: removes the WAL that nothing that is kept needs. @returns the exit status */
 export async function prune(settings: PruneSettings, host: ProgramHost, logger: PgLogger): Promise<number> {
+  // A word of the SDK about its plans for old versions of Node.js is nothing for a timer's or a server's log.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
   const stop = new StopRequest(host.signals, () => host.signals.exit(PRUNE_STATUS.failed))
   stop.listen()
   try {
