@@ -47,6 +47,48 @@ describe('walship command line', () => {
     })
   })
 
+  it('reads the rules of prune, of which two may be repeated', async () => {
+    expect(
+      await read(
+        'prune --store file:///a --keep-for 14d --backup /a,b --backup=/c --backup-lsn 0/3000028 --backup-lsn 2@1/0 --apply',
+      ),
+    ).toMatchObject({
+      kind: 'prune',
+      settings: {
+        source: { kind: 'archive', url: 'file:///a' },
+        keepForMs: 14 * 86_400_000,
+        keepBackups: null,
+        backups: ['/a,b', '/c'],
+        backupPositions: [
+          { lsn: 0x3000028n, timeline: null },
+          { lsn: 0x1_0000_0000n, timeline: 2 },
+        ],
+        before: null,
+        apply: true,
+        ignoreGaps: false,
+      },
+    })
+    expect(await read('prune -D /d --before-segment 00000001000000000000000A.partial')).toMatchObject({
+      settings: { before: { segmentName: '00000001000000000000000A' }, apply: false },
+    })
+    expect(await read('prune -D /d -D /e --before 0/A --before 0/B')).toMatchObject({
+      settings: { source: { path: '/e' }, before: { lsn: 0xbn } },
+    })
+    for (const [line, text] of [
+      ['prune -D /d', 'no rule says what is to be kept'],
+      ['prune --before 0/1', 'no place was named'],
+      ['prune -D /d --keep-for 14', 'invalid value "14" for option --keep-for'],
+      ['prune -D /d --keep-for 0d', 'invalid value "0d" for option --keep-for'],
+      ['prune -D /d --keep-backups 0', 'invalid value "0" for option --keep-backups'],
+      ['prune -D /d --backup-lsn 0@0/1', 'invalid value "0@0/1" for option --backup-lsn'],
+      ['prune -D /d --backup-lsn x', 'invalid value "x" for option --backup-lsn'],
+      ['prune -D /d --before 0', 'invalid value "0" for option --before'],
+      ['prune -D /d --before-segment 0A', 'invalid value "0A" for option --before-segment'],
+      ['prune -D /d --before 0/1 --before-segment x', 'cannot use --before together with --before-segment'],
+    ])
+      expect((await run(line!)).err).toContain(text)
+  })
+
   it('reads the options of receive', async () => {
     expect(
       await read('receive -D x --no-loop -vZ gzip:3 -s=5 --endpos 0/0 -h db --log-level warn'),
