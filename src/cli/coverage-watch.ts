@@ -1,6 +1,6 @@
 import type { ArchiveEvent } from '../archive/index.js'
 import { sleep } from '../base/index.js'
-import { type CoverageState, joinRanges, type LsnRange } from '../status/index.js'
+import { type CommitWindow, type CoverageState, joinRanges, type LsnRange } from '../status/index.js'
 import {
   INVALID_LSN,
   lsnMax,
@@ -9,12 +9,15 @@ import {
   segmentFloor,
   segmentStart,
 } from '../wal/index.js'
+import { commitWindow } from './commit-window.js'
 import { listCoverage } from './list-coverage.js'
 import type { Shipping } from './shipping.js'
 
 /** A list costs one request for a thousand segments; what happens in between is seen anyway. */
 const LIST_INTERVAL_MS = 60 * 60 * 1000
 const RETRY_MS = 30_000
+/** How old the times of the recovery window may be: a few requests each time, and only when something was archived. */
+const TIMES_INTERVAL_MS = 60_000
 const WAIT_FOR_ARCHIVE_MS = 500
 
 /**
@@ -26,8 +29,12 @@ export class CoverageWatch {
   readonly #stop = new AbortController()
   #listed: CoverageState | null = null
   #held: readonly LsnRange[] = []
+  /** Seen to be archived since the last list began. */
+  #sinceList: readonly LsnRange[] = []
   /** Holes the archiver has told of. */
   #toldGaps: readonly LsnRange[] = []
+  #commits: CommitWindow | null = null
+  #timesAreOld = true
 
   constructor(shipping: Shipping) {
     this.#shipping = shipping
@@ -35,6 +42,7 @@ export class CoverageWatch {
 
   start(): void {
     void this.#run()
+    void this.#watchTimes()
   }
 
   close(): void {
@@ -48,6 +56,7 @@ export class CoverageWatch {
       const id = parseSegmentFileName(event.name.slice(0, 24), segmentSize)
       if (id === null) return
       this.#add({ timeline: id.timeline, from: segmentStart(id.segment, segmentSize), to: event.end })
+      this.#timesAreOld = true
     } else if (event.kind === 'tail-archived') this.#add(event)
     else if (event.kind === 'partial-archived') {
       const id = parseSegmentFileName(event.name.slice(0, 24), segmentSize)
@@ -73,11 +82,30 @@ export class CoverageWatch {
       furthest === undefined || furthest.to <= archived
         ? []
         : without({ timeline, from: archived, to: furthest.to }, this.#toldGaps)
-    return { ...this.#listed, held, onItsWay, recordedGaps: accepted }
+    return { ...this.#listed, held, onItsWay, recordedGaps: accepted, commits: this.#commits }
+  }
+
+  async #watchTimes(): Promise<void> {
+    const { signal } = this.#stop
+    for (let waitMs = WAIT_FOR_ARCHIVE_MS; await sleep(waitMs, signal); ) {
+      const { archive } = this.#shipping
+      const { state } = this
+      waitMs = WAIT_FOR_ARCHIVE_MS
+      if (archive === null || state === null || !this.#timesAreOld) continue
+      this.#timesAreOld = false
+      waitMs = TIMES_INTERVAL_MS
+      try {
+        this.#commits = await commitWindow(archive, state, signal)
+      } catch {
+        // As with the list: the picture gets old.
+        this.#timesAreOld = true
+      }
+    }
   }
 
   #add({ timeline, from, to }: LsnRange): void {
     this.#held = joinRanges([...this.#held, { timeline, from, to }])
+    this.#sinceList = joinRanges([...this.#sinceList, { timeline, from, to }])
   }
 
   async #run(): Promise<void> {
@@ -89,9 +117,12 @@ export class CoverageWatch {
         continue
       }
       try {
+        this.#sinceList = []
         const listed = await listCoverage(archive, signal)
         this.#listed = listed
-        this.#held = joinRanges([...this.#held, ...listed.held])
+        // What was held before and is not listed any more was pruned.
+        this.#held = joinRanges([...listed.held, ...this.#sinceList])
+        this.#timesAreOld = true
         waitMs = LIST_INTERVAL_MS
       } catch {
         // A store that is down shows in the uploads; here it only makes the picture old.

@@ -50,5 +50,6 @@ export async function listCoverage(archive: WalArchive, signal?: AbortSignal): P
     onItsWay: [],
     recordedGaps: await archive.listGaps({ signal }),
     ancestors,
+    commits: null,
   }
 }

@@ -14,6 +14,7 @@ import {
   type StatusSnapshot,
 } from '../status/index.js'
 import { type Lsn, lsnAdd, parseSegmentFileName, segmentFileName, segmentStart } from '../wal/index.js'
+import { commitWindow } from './commit-window.js'
 import { measureDirectory } from './directory-usage.js'
 import type { OptionValues } from './environment-values.js'
 import { openArchive } from './fetch-store.js'
@@ -46,10 +47,18 @@ export async function snapshotAtRest(
   await using opened = await openArchive(values, host)
   const { archive } = opened
   if (archive.identity === null) {
-    const nothing = { listedAt: new Date(), held: [], onItsWay: [], recordedGaps: [], ancestors: [] }
+    const nothing = {
+      listedAt: new Date(),
+      held: [],
+      onItsWay: [],
+      recordedGaps: [],
+      ancestors: [],
+      commits: null,
+    }
     return assemble(cluster, path, local, archive.name, nothing)
   }
-  const coverage = await listCoverage(archive)
+  const listed = await listCoverage(archive)
+  const coverage = { ...listed, commits: await commitWindow(archive, listed, new AbortController().signal) }
   return assemble(cluster, path, local, archive.name, { ...coverage, onItsWay: local?.finished ?? [] })
 }
 
@@ -63,7 +72,14 @@ async function assemble(
   const inDirectory: CoverageState | null =
     local === null
       ? null
-      : { listedAt: new Date(), held: local.finished, onItsWay: [], recordedGaps: [], ancestors: [] }
+      : {
+          listedAt: new Date(),
+          held: local.finished,
+          onItsWay: [],
+          recordedGaps: [],
+          ancestors: [],
+          commits: null,
+        }
   const last = archived?.held.at(-1) ?? null
   const nowhere = { freeBytes: null, totalBytes: null, walFiles: null, walBytes: null }
   const facts: StatusFacts = {

@@ -1,6 +1,6 @@
 import { formatLsn, type Lsn } from '../wal/index.js'
 import type { CoverageState, LsnRange } from './facts.js'
-import type { Coverage, CoverageGap, CoveredRange } from './snapshot.js'
+import type { Coverage, CoverageGap, CoveredRange, RecoveryStretch } from './snapshot.js'
 
 /**
  * What the archive holds as a line without overlaps, the holes in it, and the stretch a recovery can use. Pure.
@@ -23,7 +23,7 @@ export function describeCoverage(state: CoverageState): Coverage {
     listedAt: state.listedAt.toISOString(),
     held: held.map(covered),
     gaps,
-    window: windowOf(held, state.ancestors),
+    window: windowText(windowOf(held, state.ancestors), state),
   }
 }
 
@@ -40,8 +40,14 @@ export function joinRanges(ranges: readonly LsnRange[]): LsnRange[] {
   return result
 }
 
-/** From the archive's end back to the first hole, over the switches of timelines. */
-function windowOf(held: readonly LsnRange[], ancestors: CoverageState['ancestors']): CoveredRange | null {
+/**
+ * The stretch that a recovery to the newest timeline can use: from the archive's end back to the first hole, over the
+ * switches of timelines.
+ *
+ * @param held joined and in order
+ * @returns null when nothing is held
+ */
+export function windowOf(held: readonly LsnRange[], ancestors: CoverageState['ancestors']): LsnRange | null {
   const last = held.at(-1)
   if (last === undefined) return null
   let { from } = last
@@ -56,11 +62,15 @@ function windowOf(held: readonly LsnRange[], ancestors: CoverageState['ancestors
     from = before.from
     timeline = parent.timeline
   }
+  return { timeline: last.timeline, from, to: last.to }
+}
+
+function windowText(window: LsnRange | null, { commits }: CoverageState): RecoveryStretch | null {
+  if (window === null) return null
   return {
-    timeline: last.timeline,
-    from: formatLsn(from),
-    to: formatLsn(last.to),
-    bytes: size(from, last.to),
+    ...covered(window),
+    firstCommitAt: commits?.from.toISOString() ?? null,
+    lastCommitAt: commits?.to.toISOString() ?? null,
   }
 }
 

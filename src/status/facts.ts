@@ -65,6 +65,14 @@ export interface LsnRange {
   readonly to: Lsn
 }
 
+/** Moments of commits that a recovery can reach, as far as indexes of finished segments tell. */
+export interface CommitWindow {
+  /** Of the earliest commit. */
+  readonly from: Date
+  /** Of the latest one; what is in the open segment may be later. */
+  readonly to: Date
+}
+
 export interface CoverageState {
   readonly listedAt: Date
   /** In any order; ranges may touch and overlap. */
@@ -75,6 +83,8 @@ export interface CoverageState {
   readonly recordedGaps: readonly LsnRange[]
   /** Where each timeline but the first branched off: the history of the newest one. */
   readonly ancestors: readonly { readonly timeline: number; readonly switchLsn: Lsn }[]
+  /** Null: not looked at, or no index tells. */
+  readonly commits: CommitWindow | null
 }
 
 /** Above these walship is not ready. 0: not looked at. */

@@ -1,8 +1,9 @@
 export { isLoopback } from './access.js'
 export { buildSnapshot } from './build-snapshot.js'
-export { joinRanges } from './coverage.js'
+export { joinRanges, windowOf } from './coverage.js'
 export {
   type ArchiveState,
+  type CommitWindow,
   type CoverageState,
   DEFAULT_THRESHOLDS,
   type LsnRange,

@@ -154,6 +154,16 @@ export const METRICS: readonly MetricDeclaration[] = [
     'Length of the unbroken stretch of WAL that ends at the end of the archive.',
     ({ coverage }) => (coverage === null ? null : (coverage.window?.bytes ?? 0)),
   ),
+  gauge(
+    'walship_archive_window_first_commit_timestamp_seconds',
+    'Time of the earliest commit in that stretch, in Unix time; absent while it is not known.',
+    ({ coverage }) => unixTime(coverage?.window?.firstCommitAt ?? null),
+  ),
+  gauge(
+    'walship_archive_window_last_commit_timestamp_seconds',
+    'Time of the latest commit in its finished segments, in Unix time; absent while it is not known.',
+    ({ coverage }) => unixTime(coverage?.window?.lastCommitAt ?? null),
+  ),
   {
     name: 'walship_slot_wal_status',
     type: 'gauge',

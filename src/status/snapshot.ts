@@ -193,7 +193,13 @@ export interface Coverage {
   /** Between what is held. */
   readonly gaps: readonly CoverageGap[]
   /** The unbroken stretch that ends at the archive's end: what a recovery can use. Null: nothing. */
-  readonly window: CoveredRange | null
+  readonly window: RecoveryStretch | null
+}
+
+export interface RecoveryStretch extends CoveredRange {
+  /** Times of its earliest and latest commit; the latest may be later, in the open segment. Null: not known. */
+  readonly firstCommitAt: string | null
+  readonly lastCommitAt: string | null
 }
 
 export interface CoveredRange {

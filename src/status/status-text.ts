@@ -122,6 +122,14 @@ function coverageRows({ coverage }: StatusSnapshot): string[] {
         ? 'nothing is archived'
         : `${window.from} to ${window.to}, ${bytesText(window.bytes)} without a hole`,
     ),
+    ...(window === null || window.firstCommitAt === null || window.lastCommitAt === null
+      ? []
+      : [
+          row(
+            '  in time',
+            `${window.firstCommitAt} to ${window.lastCommitAt}, and what is in the open segment`,
+          ),
+        ]),
     ...gaps.map(({ from, to, bytes, timeline, recorded }) =>
       row(recorded ? 'accepted gap' : 'GAP', `${from} to ${to} on timeline ${timeline}, ${bytesText(bytes)}`),
     ),

@@ -34,5 +34,9 @@ export class HostileStore implements ObjectStore {
     for (const key of keys) this.objects.delete(key)
   }
 
+  async lockOf(): Promise<null> {
+    return null
+  }
+
   async close(): Promise<void> {}
 }

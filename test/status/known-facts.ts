@@ -84,6 +84,7 @@ export function knownFacts(changes: Partial<StatusFacts> = {}): StatusFacts {
       onItsWay: [],
       recordedGaps: [],
       ancestors: [],
+      commits: { from: new Date('2026-01-01T00:00:00Z'), to: new Date('2026-01-02T03:04:00Z') },
     },
     events: [],
     ...changes,

@@ -180,7 +180,10 @@ describe('coverage', () => {
     const state = { ...coverage, held: ranges, ancestors }
     expect(build({ coverage: state }).coverage).toMatchObject({
       gaps: [],
-      window: { timeline: 2, from: '0/1000000', to: '0/5000000' },
+      window: {
+        ...{ timeline: 2, from: '0/1000000', to: '0/5000000' },
+        ...{ firstCommitAt: '2026-01-01T00:00:00.000Z', lastCommitAt: '2026-01-02T03:04:00.000Z' },
+      },
     })
     // A hole before the switch ends it there.
     const broken = { ...state, held: [{ ...ranges[0]!, to: lsn('0/2000000') }, ranges[1]!] }
@@ -194,6 +197,7 @@ describe('the terminal', () => {
     expect(text).toContain('SAFE: everything is archived but the last 2 s')
     expect(text).toMatch(/archived +0\/3000080 +behind by 384 bytes, 2 s/)
     expect(text).toMatch(/recovery window +0\/1000000 to 0\/3000080/)
+    expect(text).toMatch(/in time +2026-01-01T00:00:00.000Z to 2026-01-02T03:04:00.000Z, and what is in/)
     expect(text.split('\n').length).toBeLessThanOrEqual(24)
     expect(text).not.toContain('\u001b')
   })

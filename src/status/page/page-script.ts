@@ -137,10 +137,13 @@ const showFacts = ({ slot, archive, directory, counters, stream }) => {
   fact('timeline', String(stream.timeline === null ? '–' : stream.timeline))
 }
 
+const commitTimes = ({ firstCommitAt, lastCommitAt }) => firstCommitAt === null || lastCommitAt === null ? '' : ' Its commits are from ' + moment(firstCommitAt) + ' to ' + moment(lastCommitAt) + ', and what is in the open segment.'
+const moment = (iso) => new Date(iso).toLocaleString()
+
 const showCoverage = ({ coverage, stream }) => {
   drawCoverage(byId('coverage'), coverage, stream)
   const window = coverage && coverage.window
-  put('window', window ? 'A recovery can use ' + bytes(window.bytes) + ' of WAL without a hole: ' + window.from + ' to ' + window.to + ', for every base backup that was finished in it.' : '')
+  put('window', window ? 'A recovery can use ' + bytes(window.bytes) + ' of WAL without a hole: ' + window.from + ' to ' + window.to + ', for every base backup that was finished in it.' + commitTimes(window) : '')
   const gaps = coverage === null ? [] : coverage.gaps.slice(-8)
   byId('gaps').replaceChildren(...gaps.map((gap) => node('li', gap.recorded ? '' : 'fresh', (gap.recorded ? 'accepted gap: ' : 'missing: ') + gap.from + ' to ' + gap.to + ' on timeline ' + gap.timeline + ', ' + bytes(gap.bytes))))
 }
