@@ -10,6 +10,7 @@ import { FETCH_OPTIONS } from '../src/cli/fetch-options.js'
 import { LIST_OPTIONS, LOCATE_OPTIONS } from '../src/cli/inspect-options.js'
 import { LOG_EVENTS } from '../src/cli/log-event-names.js'
 import { MONITOR_OPTIONS } from '../src/cli/monitor-options.js'
+import { PRUNE_OPTIONS } from '../src/cli/prune-options.js'
 import { RECEIVE_OPTIONS, type WalshipOption } from '../src/cli/receive-options.js'
 import { SHIPPING_OPTIONS } from '../src/cli/shipping-options.js'
 import { STATUS_COMMAND_OPTIONS } from '../src/cli/status-command-options.js'
@@ -58,6 +59,7 @@ ${optionTable(RECEIVE_OPTIONS)}
     walship verify [OPTION]...
     walship list [OPTION]...
     walship locate [OPTION]...
+    walship prune [OPTION]...
     walship help [COMMAND]
     walship --version
 
@@ -111,6 +113,14 @@ Finds a moment in WAL, and prints the settings that make a recovery stop there: 
 found, 1 when it is not there, 2 when it could not look.
 
 ${optionTable(LOCATE_OPTIONS)}
+
+### walship prune
+
+Removes WAL that nothing that is kept needs any more, from an archive or a directory: see [prune.md](prune.md). Without \`--apply\` it
+only shows what would go. It ends with 0, with 1 when what would be kept is not whole and so nothing is removed, or with 2 when it
+could not look or could not remove.
+
+${optionTable(PRUNE_OPTIONS)}
 
 ### When it tries again
 
