@@ -101,10 +101,11 @@ function gapsText(gaps: number): string {
 
 /** The same for a program: positions and times are text as PostgreSQL prints them. */
 export function pruneJson(plan: PrunePlan, result: PruneResult | null): string {
-  const { goes, gapsGo, problems, systemIdentifier, lines: _lines, windows, ...rest } = plan
+  const { goes, gapsGo, problems, systemIdentifier, lines: _lines, windows, backups, ...rest } = plan
   const value = {
     ...rest,
     systemIdentifier: String(systemIdentifier),
+    backups: backups.map(({ systemIdentifier: _same, ...backup }) => backup),
     windows: windows.map(({ timeline, before, after }) => {
       return { timeline, before: windowJson(before), after: after === null ? null : windowJson(after) }
     }),

@@ -52,7 +52,7 @@ export function chainProblems(facts: ChainFacts): PruneProblem[] {
     for (const hole of holesOf(files.map(({ segment }) => segment))) {
       const from = segmentStart(hole.from, segmentSize)
       const to = segmentStart(hole.to, segmentSize)
-      const isAccepted = facts.gaps.some((gap) => gap.from < to && gap.to > from)
+      const isAccepted = isCovered(hole, facts)
       const { timeline } = files.find(({ segment }) => segment === hole.to)!
       const key = `${timeline} ${from}`
       if (isAccepted || seen.has(key)) continue
@@ -80,6 +80,17 @@ function startProblems({ timelines, lines, backups, segmentSize }: ChainFacts): 
     ...{ kind: 'backup-start', timeline: timeline ?? 0, from: start, to: null, mayHeal: true },
     text: `the WAL that backup ${name} begins with, at ${formatLsn(start)}, is not there`,
   }))
+}
+
+/** Each segment of it was accepted: a gap may begin and end within one. */
+function isCovered(hole: { readonly from: bigint; readonly to: bigint }, facts: ChainFacts): boolean {
+  const { gaps, segmentSize } = facts
+  for (let segment = hole.from; segment < hole.to; segment++) {
+    const from = segmentStart(segment, segmentSize)
+    const to = segmentStart(segment + 1n, segmentSize)
+    if (!gaps.some((gap) => gap.from < to && gap.to > from)) return false
+  }
+  return true
 }
 
 function holesOf(segments: readonly bigint[]): { readonly from: bigint; readonly to: bigint }[] {

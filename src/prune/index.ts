@@ -1,4 +1,4 @@
-export { applyPrune, type PruneProgress, type PruneResult } from './apply-prune.js'
+export { applyPrune, type PruneResult } from './apply-prune.js'
 export { ArchiveWal } from './archive-wal.js'
 export type { PruneProblem } from './chain-check.js'
 export type { CommitSpan, CommitTimeSource, SegmentCommits } from './commit-times.js'

@@ -1,5 +1,5 @@
 import type { LockedUntil, PrunableFile, PrunableWal } from './prunable-wal.js'
-import { type Leaving, standsBehind } from './removal-order.js'
+import { type Leaving, Obstacles } from './removal-order.js'
 import type { Line } from './timeline-lines.js'
 
 /** Asked for at once. */
@@ -31,11 +31,8 @@ export async function findLocks(
       if (lock !== null) locks.set(group[index]!.file, lock)
     })
   }
-  const obstacles = ordered.filter(({ file }) => locks.has(file))
-  for (const each of ordered) {
-    if (locks.has(each.file)) continue
-    if (obstacles.some(({ file, departure }) => standsBehind(each, { ...file, departure }, lineOf)))
-      locks.set(each.file, null)
-  }
+  const obstacles = new Obstacles(lineOf)
+  for (const each of ordered) if (locks.has(each.file)) obstacles.add(each)
+  for (const each of ordered) if (!locks.has(each.file) && obstacles.hinder(each)) locks.set(each.file, null)
   return locks
 }

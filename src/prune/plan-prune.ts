@@ -81,6 +81,10 @@ async function lookOnce({ wal, rules, times: source, now, signal }: PlanOptions)
     notes.push(
       `${byStoredTime} segments have no index: they are as old as the time at which they were stored`,
     )
+  for (const gap of inventory.gaps.filter((each) => gapMatters(each, ranges, segmentSize)))
+    notes.push(
+      `no recovery crosses the gap that was accepted from ${formatLsn(gap.from)} to ${formatLsn(gap.to)} on timeline ${gap.timeline}`,
+    )
   if (segmentsRead > 0)
     notes.push(`${segmentsRead} segments were read, because nothing else tells their times`)
   return {

@@ -22,19 +22,47 @@ export function inRemovalOrder(leaving: readonly Leaving[]): Leaving[] {
 }
 
 /** A file that cannot be removed now. */
-export interface Obstacle {
+interface Obstacle {
   readonly timeline: number
   readonly segment: bigint
   readonly departure: Departure
 }
 
 /**
+ * The obstacles that decide: of each timeline the first one in the order of removal. What stands behind a later one
+ * stands behind that one too.
+ */
+export class Obstacles {
+  readonly #first = new Map<string, Obstacle>()
+  readonly #lineOf: (timeline: number) => Line
+
+  /** @param lineOf the line to a timeline's end */
+  constructor(lineOf: (timeline: number) => Line) {
+    this.#lineOf = lineOf
+  }
+
+  get isEmpty(): boolean {
+    return this.#first.size === 0
+  }
+
+  add({ file: { timeline, segment }, departure }: Leaving): void {
+    const isBeginning = departure === 'before'
+    const key = `${isBeginning} ${timeline}`
+    const other = this.#first.get(key)
+    if (other === undefined || (isBeginning ? segment < other.segment : segment > other.segment))
+      this.#first.set(key, { timeline, segment, departure })
+  }
+
+  hinder(each: Leaving): boolean {
+    return [...this.#first.values()].some((obstacle) => standsBehind(each, obstacle, this.#lineOf))
+  }
+}
+
+/**
  * True where a file has to stay because another one does, which would be left on the far side of a hole: what is
  * behind a beginning that stays, on its timeline and on those that branch off there; and what is before an end.
- *
- * @param lineOf the line to a timeline's end
  */
-export function standsBehind(
+function standsBehind(
   { file, departure }: Leaving,
   obstacle: Obstacle,
   lineOf: (timeline: number) => Line,

@@ -33,7 +33,7 @@ export async function floorsSince(
   times: CommitTimes,
   segmentSize: number,
 ): Promise<TimeFloors> {
-  const whys = new Map<number, Floor | null>()
+  const floors = new Map<number, Floor | null>()
   const filesOf = new Map(lines.map((line) => [line.timeline, filesOfLine(line, timelines)]))
   const newest = new Map<number, bigint | null>()
   for (const [timeline, files] of filesOf) newest.set(timeline, await times.newest(files))
@@ -50,9 +50,9 @@ export async function floorsSince(
     const files = filesOf.get(timeline)!
     const mayGo = timeline !== received && newest.get(timeline) !== last
     const first = await firstKept(files, cutoff, mayGo, times)
-    whys.set(timeline, first === null ? null : withBackup(first, line, rule.backups, segmentSize))
+    floors.set(timeline, first === null ? null : withBackup(first, line, rule.backups, segmentSize))
   }
-  return { floors: whys, cutoff }
+  return { floors, cutoff }
 }
 
 async function firstKept(

@@ -175,6 +175,9 @@ describe('backups and positions', () => {
     expect(await kinds(holed, { before: { lsn: startOf(21) } })).toEqual([])
     holed.gaps.push({ timeline: 1, from: startOf(20), to: startOf(21) })
     expect(await kinds(holed, { before: { lsn: startOf(10) } })).toEqual([])
+    // More than what was accepted is missing.
+    holed.files = holed.files.filter(({ segment }) => segment !== 21n)
+    expect(await kinds(holed, { before: { lsn: startOf(10) } })).toEqual(['hole'])
     expect(await kinds(thirtyDays(), { before: { lsn: startOf(32) } })).toEqual(['nothing-left'])
     const early = thirtyDays()
     early.files = early.files.filter(({ segment }) => segment > 3n)

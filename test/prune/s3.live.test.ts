@@ -1,5 +1,6 @@
 /** A bucket is pruned through a network with faults: whatever ends it, what is left is whole. */
 import { fileURLToPath } from 'node:url'
+import { CreateBucketCommand } from '@aws-sdk/client-s3'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { DEFAULT_STORE_COMPRESSION } from '../../src/codec/index.js'
 import { openStore, WalArchive } from '../../src/store/index.js'
@@ -8,7 +9,7 @@ import { ReceiverProcess } from '../live/receiver-process.js'
 import { SEGMENT_SIZE, SYSTEM_IDENTIFIER, segmentBytes, segmentNamed } from '../restore/known-segments.js'
 import { ScriptedS3 } from '../store/scripted-s3.js'
 import { internalError, lostResponse, slowDown } from '../support/fault-proxy.js'
-import { describeWithS3, s3Environment } from '../support/s3-server.js'
+import { describeWithOwnS3, describeWithS3, S3Server, s3Client, s3Environment } from '../support/s3-server.js'
 
 const WALSHIP = fileURLToPath(new URL('../../bin/walship', import.meta.url))
 const SEGMENTS = 20
@@ -119,6 +120,46 @@ describeWithS3('walship prune in a bucket', () => {
     const forced = await prune(bucket, '--ignore-gaps').exit
     expect(forced.status).toBe(0)
     expect((await archive.inventory()).segments).toHaveLength(SEGMENTS - 11)
+  }, 120_000)
+})
+
+describeWithOwnS3('walship prune in a bucket with object lock', () => {
+  it('keeps what is locked, says until when, and is content', async () => {
+    await using server = await S3Server.start()
+    const client = s3Client(server)
+    await client.send(new CreateBucketCommand({ Bucket: 'locked', ObjectLockEnabledForBucket: true }))
+    client.destroy()
+    const { endpoint, region, accessKeyId, secretAccessKey } = server
+    const open = (objectLock?: { mode: 'COMPLIANCE'; days: number }) =>
+      openStore('s3://locked/main', {
+        s3: { endpoint, region, credentials: { accessKeyId, secretAccessKey }, objectLock },
+      })
+    const [plain, locking] = await Promise.all([open(), open({ mode: 'COMPLIANCE', days: 3 })])
+    onTestFinished(async () => void (await Promise.all([plain.close(), locking.close()])))
+    const systemIdentifier = String(SYSTEM_IDENTIFIER)
+    const identity = { systemIdentifier, segmentSize: SEGMENT_SIZE, layoutVersion: 1 } as const
+    const options = { compression: DEFAULT_STORE_COMPRESSION, identity }
+    const [early, late] = await Promise.all([plain, locking].map((store) => WalArchive.open(store, options)))
+    for (let number = 1; number <= 20; number++)
+      await (number <= 4 ? early! : late!).putSegment(
+        segmentNamed(number),
+        segmentBytes(segmentNamed(number)),
+      )
+
+    const args = ['prune', '--store', 's3://locked/main', '--s3-endpoint', endpoint]
+    const run = (...more: string[]) =>
+      new ReceiverProcess(WALSHIP, [...args, '--before-segment', segmentNamed(11), ...more], {
+        env: s3Environment(server),
+      }).exit
+    const until = new Date(Date.now() + 3 * 86_400_000).toISOString().slice(0, 10)
+    const shown = await run()
+    expect([shown.status, shown.stderr]).toEqual([0, ''])
+    expect(shown.stdout).toMatch(new RegExp(`0/500000 +0/B00000 +6 .* stays +locked until ${until}`))
+    expect(shown.stdout).toContain('dry run: 4 files')
+    const applied = await run('--apply')
+    expect([applied.status, applied.stdout]).toEqual([0, expect.stringContaining('removed 4 files')])
+    expect((await early!.inventory()).segments).toHaveLength(16)
+    expect((await run('--apply')).stdout).toContain('nothing is to go')
   }, 120_000)
 })
 
