@@ -5,7 +5,13 @@ export { formatSegmentIndex, INDEX_FORMAT, type IndexedSegment, parseSegmentInde
 export { recordBetween } from './join-record.js'
 export type { RelationFile } from './main-data-reader.js'
 export { operationName } from './operation-name.js'
-export { RESOURCE_MANAGERS, resourceManagerName } from './record-format.js'
+export {
+  MAX_RECORD_SIZE,
+  RESOURCE_MANAGERS,
+  RESOURCE_MANAGERS,
+  resourceManagerName,
+  resourceManagerName,
+} from './record-format.js'
 export { RecordMemory } from './record-memory.js'
 export { RecordReader, readRecords, type WalPiece } from './record-reader.js'
 export { parseRelationRecord, type RelationRecord } from './relation-record.js'

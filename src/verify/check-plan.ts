@@ -1,3 +1,4 @@
+import { MAX_RECORD_SIZE } from '../records/index.js'
 import {
   type Ancestor,
   formatLsn,
@@ -25,8 +26,8 @@ export interface Run {
   /** Read first, so that the first record is checked against the one before it. */
   readonly before: WalFile | null
   readonly files: readonly WalFile[]
-  /** Read as far as needed to see that the next run goes on from here; null at the end of a stretch. */
-  readonly next: WalFile | null
+  /** Read as far as needed to see that the next run goes on from here: as many as the longest record may go over. */
+  readonly following: readonly WalFile[]
   /** Nothing of this timeline follows. */
   readonly isEnd: boolean
 }
@@ -85,6 +86,7 @@ export function planCheck(
   }
   const runs: Run[] = []
   const fileCount = chains.reduce((sum, { files }) => sum + files.length, 0)
+  const seamFiles = 2 + Math.ceil(MAX_RECORD_SIZE / segmentSize)
   const share = Math.ceil(fileCount / (jobs * RUNS_PER_JOB))
   const runFiles = jobs === 1 ? MAX_RUN_FILES : Math.min(MAX_RUN_FILES, Math.max(MIN_RUN_FILES, share))
   for (const chain of chains) {
@@ -120,7 +122,7 @@ export function planCheck(
           ancestors,
           before: start === 0 ? before : null,
           files: files.slice(start, stop),
-          next: stop < end ? files[stop]! : null,
+          following: files.slice(stop, Math.min(end, stop + seamFiles)),
           isEnd: stop === files.length,
         })
       }

@@ -23,7 +23,7 @@ export interface ChainEnd {
   readonly unfinished: Lsn | null
 }
 
-/** Pieces in which the file behind a run is looked at. */
+/** Pieces in which the files behind a run are looked at. */
 const SEAM_BYTES = 64 * 1024
 
 /** Between pieces of this size the next file gets on with being read, which takes several steps. */
@@ -63,19 +63,19 @@ class RunCheck {
   }
 
   async check(onFile: (file: WalFile, byteCount: number) => void): Promise<RunResult> {
-    const { before, files, next, isEnd } = this.#run
+    const { before, files, following, isEnd } = this.#run
     if (before !== null) await this.#passBefore(before)
     let coming = this.#read(files[0]!)
     for (const [index, file] of files.entries()) {
       const bytes = await coming
-      const following = files[index + 1] ?? next
+      const next = files[index + 1] ?? following[0]
       // While this one is checked. A failure is met where it is awaited.
-      if (following !== null) coming = this.#read(following)
+      if (next !== undefined) coming = this.#read(next)
       coming.catch(() => {})
       await this.#checkFile(file, bytes, isEnd && index === files.length - 1)
       onFile(file, bytes instanceof Buffer ? bytes.length : 0)
     }
-    if (next !== null) this.#checkSeam(next, await coming)
+    if (following.length > 0) await this.#checkSeam(following, coming)
     this.#closeVerifier()
     return { ...this.#sums, problems: this.#problems, end: this.#end }
   }
@@ -146,18 +146,34 @@ class RunCheck {
     })
   }
 
-  /** Reads on until a record that begins in the next file has named the last one here as the one before it. */
-  #checkSeam(next: WalFile, bytes: Buffer | UnreadableFile | null): void {
+  /**
+   * Reads on until a record that begins in the next file has named the last one here as the one before it. The last one
+   * may go over files.
+   */
+  async #checkSeam(
+    following: readonly WalFile[],
+    coming: Promise<Buffer | UnreadableFile | null>,
+  ): Promise<void> {
     const verifier = this.#verifier
-    // Its own run tells what is wrong with the file itself.
-    if (verifier === null || !(bytes instanceof Buffer)) return
-    const before = { records: verifier.records, problems: this.#found.length }
-    const start = this.#startOf(next)
-    for (let at = 0; at < bytes.length && this.#found.length === before.problems; at += SEAM_BYTES) {
-      verifier.push(lsnAdd(start, at), bytes.subarray(at, at + SEAM_BYTES))
-      if ((verifier.lastRecordLsn ?? 0n) >= start) break
+    if (verifier === null) return
+    const seam = this.#startOf(following[0]!)
+    const recordsBefore = verifier.records
+    const problemsBefore = this.#found.length
+    // It is of this run: the others cannot see where it begins.
+    const cut = verifier.unfinishedRecordLsn === null ? 0 : 1
+    const isOver = () =>
+      (verifier.lastRecordLsn ?? 0n) >= seam ||
+      this.#found.length > problemsBefore ||
+      verifier.zerosFrom !== null
+    for (const [index, file] of following.entries()) {
+      const bytes = index === 0 ? await coming : await this.#read(file)
+      // Its own run tells what is wrong with the file itself.
+      if (!(bytes instanceof Buffer) || this.#faultOf(file, bytes) !== null) break
+      for (let at = 0; at < bytes.length && !isOver(); at += SEAM_BYTES)
+        verifier.push(lsnAdd(this.#startOf(file), at), bytes.subarray(at, at + SEAM_BYTES))
+      if (isOver() || bytes.length < this.#context.segmentSize) break
     }
-    this.#sums.records -= verifier.records - before.records
+    this.#sums.records -= Math.max(0, verifier.records - recordsBefore - cut)
   }
 
   /**

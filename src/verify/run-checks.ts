@@ -5,6 +5,9 @@ import { checkRun, type RunResult } from './check-run.js'
 import type { WorkerData, WorkerMessage } from './check-worker.js'
 import type { WalInventory, WalSource, WalSourceSpec } from './wal-source.js'
 
+/** The built file, also when this one runs as it is in src, as in tests: a thread cannot load TypeScript. */
+const WORKER_FILE = new URL('../../dist/verify/check-worker.js', import.meta.url)
+
 export interface ChecksOptions {
   readonly source: WalSource
   readonly spec: WalSourceSpec
@@ -52,7 +55,7 @@ class CheckThread {
     const { spec, inventory, signal, onFile } = options
     const { segmentSize, systemIdentifier } = inventory
     const workerData: WorkerData = { spec, segmentSize, systemIdentifier }
-    this.#worker = new Worker(new URL('./check-worker.js', import.meta.url), { workerData })
+    this.#worker = new Worker(WORKER_FILE, { workerData })
     this.#worker.on('message', (message: WorkerMessage) => {
       if (message.kind === 'file') onFile(message.bytes)
       else if (message.kind === 'result') this.#waiting?.resolve(message.result)
