@@ -20,6 +20,13 @@ export async function fetchAhead(args: readonly string[]): Promise<number> {
   return (await import('./fetch-ahead.js')).runFetchAhead(hostOfThisProcess(args))
 }
 
+/** What fetching has no use for is not handed on to a process that outlives its parent. */
+const NOT_FOR_PREFETCHERS: Readonly<Record<string, undefined>> = {
+  PGPASSWORD: undefined,
+  WALSHIP_HTTP_TOKEN: undefined,
+  WALSHIP_HEARTBEAT_URL: undefined,
+}
+
 function hostOfThisProcess(args: readonly string[]): FetchHost {
   // A word about the SDK's plans for old versions of Node.js, in a server's log for every segment, helps nobody.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
@@ -44,6 +51,7 @@ function hostOfThisProcess(args: readonly string[]): FetchHost {
       const child = spawn(process.execPath, [process.argv[1]!, 'fetch-ahead', ...words], {
         detached: true,
         stdio: 'ignore',
+        env: { ...process.env, ...NOT_FOR_PREFETCHERS },
       })
       child.on('error', () => {})
       child.unref()

@@ -2,13 +2,17 @@
  * Passwords out of texts that go to logs and process lists. They can get into a text through
  * a connection string that is quoted whole, for example in a complaint about its syntax.
  */
-const MASK = '********'
+export const MASK = '********'
 
-/** `postgresql://user:secret@host`: the part between the user's colon and the last @ before the host. */
-const URI_PASSWORD = /\b(postgres(?:ql)?:\/\/[^\s:@/?#]*):[^\s/?#]*@/g
+/**
+ * `postgresql://user:secret@host`, and any other URL: from the user's colon to the last @, because who forgets to
+ * encode a password has a `/`, a `?` or an `@` in it.
+ */
+const URI_PASSWORD = /\b([a-z][a-z0-9+.-]*:\/\/[^\s:@/?#]*):\S*@/gi
 
 /** `password = 'it''s'`, `sslpassword=x`, also as a URI parameter. */
-const KEYWORD_PASSWORD = /\b((?:ssl)?password\s*=\s*)(?:'(?:\\.|[^'\\])*'?|(?:\\.|[^\s&\\])+)/gi
+const KEYWORD_PASSWORD =
+  /\b((?:(?:ssl)?password|scram_(?:client|server)_key|oauth_client_secret)\s*=\s*)(?:'(?:\\.|[^'\\])*'?|(?:\\.|[^\s&\\])+)/gi
 
 /** The text with every password of a connection string or URI in it masked. */
 export function redactSecrets(text: string): string {

@@ -71,6 +71,10 @@ export function parseConnectionUri(uri: string): Map<string, string> {
     if (uri[position] !== ',') break
     position += 1
   }
+  // A password with a "/" or "?" in it that is not encoded ends up in the port and behind it: not to be shown.
+  const isTorn = credentialsEnd?.[0] !== '@' && uri.includes('@')
+  if (isTorn && ports.some((port) => !/^[0-9]*$/.test(port)))
+    failed('invalid port number in URI: "***", which may be the beginning of a password')
   store('host', hosts.join(','))
   store('port', ports.join(','))
 

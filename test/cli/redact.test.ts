@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { maskedArguments } from '../../src/cli/process-title.js'
 import { redactSecrets } from '../../src/cli/redact.js'
 
 describe('redactSecrets', () => {
@@ -13,6 +14,11 @@ describe('redactSecrets', () => {
     ],
     ['host=db password=hunter2 user=ada', 'host=db password=******** user=ada'],
     ["password = 'it\\'s  secret' user=ada", 'password = ******** user=ada'],
+    ['postgresql://ada:pa/ss?w@rd@db/x', 'postgresql://ada:********@db/x'],
+    ['https://ada:hunter2@walship:9187/', 'https://ada:********@walship:9187/'],
+    ['user=ada scram_client_key=c2VjcmV0 host=db', 'user=ada scram_client_key=******** host=db'],
+    ["scram_server_key = 'c2VjcmV0'", 'scram_server_key = ********'],
+    ['oauth_client_secret=hunter2', 'oauth_client_secret=********'],
     ["sslpassword='never closed", 'sslpassword=********'],
     ['password=two\\ words user=ada', 'password=******** user=ada'],
   ])('masks %j', (text, expected) => {
@@ -28,4 +34,16 @@ describe('redactSecrets', () => {
   ])('leaves %j alone', (text) => {
     expect(redactSecrets(text)).toBe(text)
   })
+})
+
+it('a command line shows no value that is a secret as a whole', () => {
+  const url = 'https://beats.example/secret'
+  expect(maskedArguments(['receive', '--heartbeat-url', url, '-D', 'x'])).toEqual([
+    'receive',
+    '--heartbeat-url',
+    '********',
+    '-D',
+    'x',
+  ])
+  expect(maskedArguments([`--heartbeat-url=${url}`, url])).toEqual(['--heartbeat-url=********', url])
 })

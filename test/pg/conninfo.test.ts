@@ -108,6 +108,8 @@ describe('a connection URI', () => {
     'postgresql://host:1?password=sesame&zzz',
     'postgresql://[]?password=sesame',
     'postgresql://host?password=ses ame',
+    'postgresql://user:ses/ame@host',
+    'postgresql://user:x/1?sesame@host',
   ])('%s never shows the password', (uri) => {
     let message = ''
     try {
