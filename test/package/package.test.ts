@@ -50,7 +50,7 @@ describe('the package', () => {
       (path) => !/^(dist|bin|deploy|docs)\/|^[A-Z]+(\.md)?$|^package\.json$/.test(path),
     )
     expect(strange).toEqual([])
-    expect(paths.filter((path) => /test|\.env|(?<!\.d)\.ts$/.test(path))).toEqual([])
+    expect(paths.filter((path) => /test|fuzz(?!ing\.md)|\.env|\.map$|(?<!\.d)\.ts$/.test(path))).toEqual([])
   })
 
   it('is imported by an ES module', async () => {

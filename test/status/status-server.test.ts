@@ -185,6 +185,36 @@ describe('strangers', () => {
     await server.close()
   })
 
+  it.each([
+    ['a header letter by letter', 'GET /status.json HTTP/1.1\r\nHost: localhost\r\nX: ', 'a'],
+    [
+      'a body without end',
+      'GET /status.json HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n',
+      '1\r\na\r\n',
+    ],
+  ])('cannot keep a connection by sending %s', async (_, beginning, drop) => {
+    const { port } = await serve({ patienceMs: 500 })
+    const socket = connect(port, '127.0.0.1')
+    onTestFinished(() => void socket.destroy())
+    socket.on('error', () => {})
+    socket.resume()
+    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+    socket.write(beginning)
+    // Faster than any silence is noticed.
+    const dripping = setInterval(() => socket.write(drop), 50)
+    onTestFinished(() => clearInterval(dripping))
+    await closed
+    expect(await ask(port, '/healthz')).toMatch(/^HTTP\/1.1 200 /)
+  })
+
+  it('get no tunnel and no other protocol', async () => {
+    const { port } = await serve()
+    expect(await raw(port, 'CONNECT 127.0.0.1:22 HTTP/1.1\r\nHost: localhost\r\n\r\n')).toBe('')
+    const upgrade = await ask(port, '/nothing', 'Upgrade: websocket\r\n')
+    expect(upgrade).not.toContain('101 ')
+    expect(await ask(port, '/healthz')).toMatch(/^HTTP\/1.1 200 /)
+  })
+
   it('who do not read their answers are dropped', async () => {
     const { port } = await serve({ patienceMs: 1000 })
     const socket = connect(port, '127.0.0.1')
