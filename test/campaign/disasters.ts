@@ -7,7 +7,7 @@ import { unprivilegedUser } from '../../scripts/postgres-binaries.js'
 import { waitFor } from '../../scripts/wait-for.js'
 import { below, pick } from '../support/random.js'
 import type { Lab } from './lab.js'
-import { SEGMENT_SIZE } from './lab.js'
+import { PEER, SEGMENT_SIZE } from './lab.js'
 import { type FailingCall, type FailureCode, Shim } from './shim.js'
 
 export interface Disaster {
@@ -253,6 +253,26 @@ export const DISASTERS: Readonly<Record<string, Disaster>> = {
       lab.startOver()
     },
   },
+  takeover: {
+    what: 'pg_receivewal is killed, walship goes on in its directory',
+    prepare(lab) {
+      lab.programPath = PEER
+    },
+    async strike(lab) {
+      await lab.stopReceiver('SIGKILL')
+      lab.programPath = null
+    },
+  },
+  upgrade: {
+    what: 'an older version is killed, this one goes on in its directory, and back',
+    prepare(lab) {
+      lab.programPath = olderVersion()
+    },
+    async strike(lab) {
+      await lab.stopReceiver(pick(lab.random, ['SIGKILL', 'SIGINT'] as const))
+      lab.programPath = lab.programPath === null ? olderVersion() : null
+    },
+  },
   'read-only': {
     what: 'the directory is made read-only under it',
     prepare(lab) {
@@ -269,6 +289,11 @@ export const DISASTERS: Readonly<Record<string, Disaster>> = {
     },
     clear: (lab) => chmodSync(lab.directory, 0o700),
   },
+}
+
+/** Path of an older version's drop-in, which has to be built; null when none is named. */
+export function olderVersion(): string | null {
+  return process.env.WALSHIP_CAMPAIGN_OLDER ?? null
 }
 
 function openFile(lab: Lab): string | undefined {

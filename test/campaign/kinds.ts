@@ -2,7 +2,7 @@
 import type { PostgresServer } from '../../scripts/postgres-server.js'
 import { peerIsInstalled } from '../live/peer.js'
 import { canMount } from '../live/small-disk.js'
-import { DISASTERS } from './disasters.js'
+import { DISASTERS, olderVersion } from './disasters.js'
 import { type Program, startServer } from './lab.js'
 import { liveRun } from './live-run.js'
 import { powerCutRun } from './power-cut.js'
@@ -68,13 +68,18 @@ function liveKinds(): Record<string, Kind> {
   for (const [name, disaster] of Object.entries(DISASTERS)) {
     kinds[name] = {
       what: disaster.what,
-      programs: EVERY_PROGRAM,
+      programs: ['takeover', 'upgrade'].includes(name) ? ['walship', 'drop-in'] : EVERY_PROGRAM,
       missing: (program) =>
-        missingPeer(program) ??
+        missingPeer(name === 'takeover' ? 'pg_receivewal' : program) ??
+        (name === 'upgrade' && olderVersion() === null
+          ? 'WALSHIP_CAMPAIGN_OLDER does not name an older bin/pg_receivewal'
+          : null) ??
         (disaster.needsShim ? withoutShim() : null) ??
         (name === 'full-disk' && !canMount() ? 'nothing can be mounted here' : null),
       async run(ground, seed, program) {
-        const result = await liveRun(await ground.server(program), name, seed, program)
+        // The peer's own server, so that it can be the one before.
+        const server = await ground.server(name === 'takeover' ? 'pg_receivewal' : program)
+        const result = await liveRun(server, name, seed, program)
         return { ...result, setup: JSON.stringify(result.setup) }
       },
     }

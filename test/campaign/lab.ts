@@ -19,7 +19,8 @@ export { SEGMENT_SIZE }
 
 export type Program = 'walship' | 'drop-in' | 'pg_receivewal'
 
-const PEER = `/usr/lib/postgresql/${PEER_MAJOR}/bin/pg_receivewal`
+/** Debian's. */
+export const PEER = `/usr/lib/postgresql/${PEER_MAJOR}/bin/pg_receivewal`
 const CATCH_UP_MS = 60_000
 
 /** A server that is used by many runs, one after the other. */
@@ -65,6 +66,8 @@ export class Lab implements AsyncDisposable {
   /** Bytes that were acknowledged and are nowhere any more. */
   lostBytes = 0
   surroundings: ReceiverSurroundings = {}
+  /** Another program than the one of the setup. */
+  programPath: string | null = null
   /** More options for the receiver. */
   readonly more: string[] = []
   readonly #slot: string
@@ -110,13 +113,15 @@ export class Lab implements AsyncDisposable {
     if (compression !== 'none') args.push('-Z', compression)
     if (synchronous) args.push('--synchronous')
     args.push(...this.more)
-    const { surroundings } = this
+    const { surroundings, programPath } = this
     this.receiver =
-      program === 'walship'
-        ? ReceiverProcess.walship(args, surroundings)
-        : program === 'drop-in'
-          ? ReceiverProcess.dropIn(args, surroundings)
-          : new ReceiverProcess(PEER, args, surroundings)
+      programPath !== null
+        ? new ReceiverProcess(programPath, args, surroundings)
+        : program === 'walship'
+          ? ReceiverProcess.walship(args, surroundings)
+          : program === 'drop-in'
+            ? ReceiverProcess.dropIn(args, surroundings)
+            : new ReceiverProcess(PEER, args, surroundings)
   }
 
   /** What supervises a receiver starts it again when it has ended. */
