@@ -8,8 +8,6 @@ export { operationName } from './operation-name.js'
 export {
   MAX_RECORD_SIZE,
   RESOURCE_MANAGERS,
-  RESOURCE_MANAGERS,
-  resourceManagerName,
   resourceManagerName,
 } from './record-format.js'
 export { RecordMemory } from './record-memory.js'

@@ -112,12 +112,7 @@ describe.each(PROGRAMS)('%s', (_, start) => {
     ],
     ['an error without end', 'IDENTIFY_SYSTEM', backend.frame('E', Buffer.from('Mx')), /it has no end/],
     ['a message of 4 GB', 'IDENTIFY_SYSTEM', Buffer.from([0x44, 0xff, 0xff, 0xff, 0xff]), /too long/],
-    [
-      'no protocol',
-      'IDENTIFY_SYSTEM',
-      Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n'),
-      /too long/,
-    ],
+    ['no protocol', 'IDENTIFY_SYSTEM', Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n'), /too long/],
   ] as const)('ends with 1 for %s', async (_what, command, answer, reason) => {
     const walsender = await hostile()
     walsender.answer(command, answer)
