@@ -1,12 +1,10 @@
 import { formatLsn, INVALID_LSN, type Lsn, lsnAdd, lsnMax } from '../wal/index.js'
-import { ConnectionLostError, ProtocolError } from './errors.js'
+import { ProtocolError } from './errors.js'
 import type { CopyStreamHandler } from './frame-splitter.js'
 import { copyDoneFrame, standbyStatusFrame } from './frontend.js'
 import { IdleProgress } from './idle-progress.js'
-import { parseNextTimeline } from './replication-commands.js'
-import { readResults } from './simple-query.js'
+import { SignsOfLife } from './signs-of-life.js'
 import { StandbyPositions } from './standby-positions.js'
-import { evaluateStream } from './stream-clock.js'
 import {
   DISCARD,
   type EndOfStream,
@@ -15,6 +13,7 @@ import {
   type StreamConsumer,
   type StreamOutcome,
 } from './stream-contract.js'
+import { readStreamEnd } from './stream-end.js'
 import type { BackendMessage, Wire } from './wire.js'
 
 /** What a server may leave unread of our statuses, in bytes: thousands of them. The newest says all that they say. */
@@ -41,16 +40,9 @@ export class ReplicationStream implements CopyStreamHandler {
   /** How far the server had sent, from its last keepalive. Logical streams only. */
   #sentEnd: Lsn = INVALID_LSN
   readonly #idle = new IdleProgress()
-  #statusIntervalMs: number
   readonly #positions = new StandbyPositions()
-  #lastSentAt = performance.now()
-  #lastReceivedAt = performance.now()
+  readonly #life: SignsOfLife
   #lastFeedback: Date | null = null
-  #pingedAt: number | null = null
-  #replyDueAt: number | null = null
-  #answering = false
-  #timer: NodeJS.Timeout | null = null
-  #endTimer: NodeJS.Timeout | null = null
   #copyDoneSent = false
   #finishing = false
   #outcome: StreamOutcome | null = null
@@ -64,12 +56,18 @@ export class ReplicationStream implements CopyStreamHandler {
     this.#consumer = consumer
     this.#position = options.startLsn
     this.#received = options.startLsn
-    this.#statusIntervalMs = options.statusIntervalMs
+    this.#life = new SignsOfLife(options.statusIntervalMs, {
+      senderTimeoutMs: options.senderTimeoutMs,
+      pingTimeoutMs: options.pingTimeoutMs,
+      isPaused: () => wire.transport.paused,
+      sendStatus: (replyRequested) => this.#sendStatus(replyRequested),
+      onDead: (error) => this.fail(error),
+    })
     this.done = new Promise((resolve) => {
       this.#settle = (outcome) => {
         if (this.#outcome !== null) return
         this.#outcome = outcome
-        for (const timer of [this.#timer, this.#endTimer]) if (timer !== null) clearTimeout(timer)
+        this.#life.stop()
         this.#wire.transport.gatherReads(false)
         resolve(outcome)
       }
@@ -84,7 +82,7 @@ export class ReplicationStream implements CopyStreamHandler {
       (message) => this.#onMessage(message),
       (error) => this.#onLost(error),
     )
-    this.#tick()
+    this.#life.look()
   }
 
   /** How the stream ended, or null while it runs. */
@@ -123,8 +121,7 @@ export class ReplicationStream implements CopyStreamHandler {
 
   /** When anything last came from the server or went to it. */
   get lastExchange(): Date {
-    const agoMs = performance.now() - Math.max(this.#lastReceivedAt, this.#lastSentAt)
-    return new Date(Date.now() - agoMs)
+    return this.#life.lastExchange
   }
 
   /** The socket's file descriptor, or -1 where Node hides it. */
@@ -134,9 +131,7 @@ export class ReplicationStream implements CopyStreamHandler {
 
   /** @param intervalMs how often a status goes out from now on; never less than the server needs */
   setStatusInterval(intervalMs: number): void {
-    const { senderTimeoutMs } = this.#options
-    this.#statusIntervalMs = senderTimeoutMs > 0 ? Math.min(intervalMs, senderTimeoutMs / 3) : intervalMs
-    this.#tick()
+    this.#life.setStatusInterval(intervalMs)
   }
 
   /** Keeps the span now being handed over valid until released. */
@@ -150,7 +145,7 @@ export class ReplicationStream implements CopyStreamHandler {
 
   resumeReading(): void {
     this.#wire.transport.resume()
-    this.#lastReceivedAt = performance.now()
+    this.#life.onResumed()
   }
 
   /** Changes who takes the data, between two spans. */
@@ -204,7 +199,7 @@ export class ReplicationStream implements CopyStreamHandler {
   }
 
   onXLogData(dataStart: Lsn, walEnd: Lsn, sendTime: bigint, payloadLength: number): void {
-    this.#heard()
+    this.#life.onHeard()
     if (this.#options.kind === 'physical') {
       // A start that was left to the server is where its first message begins.
       const expected = this.#received === INVALID_LSN ? dataStart : this.#received
@@ -240,12 +235,12 @@ export class ReplicationStream implements CopyStreamHandler {
   }
 
   onReadEnd(): void {
-    this.#heard()
+    this.#life.onHeard()
     this.#consumer.onReadEnd()
   }
 
   onKeepalive(walEnd: Lsn, _sendTime: bigint, replyRequested: boolean): void {
-    this.#heard()
+    this.#life.onHeard()
     this.#serverEnd = lsnMax(this.#serverEnd, walEnd)
     // Up to here there was nothing else to send. In a physical stream every byte is sent, so it says no more
     // than the bytes do.
@@ -255,18 +250,17 @@ export class ReplicationStream implements CopyStreamHandler {
       this.#followKeepalive()
     }
     // One answer is for all questions that come until it is there.
-    const asked = replyRequested && !this.#answering
+    const asked = replyRequested && !this.#life.answering
     const settled = this.#consumer.onKeepalive(walEnd, asked)
     if (!asked) return
     if (settled === undefined) {
       this.#answer()
       return
     }
-    this.#answering = true
-    this.#tick()
+    this.#life.setAnswering(true)
     settled.then(
       () => {
-        this.#answering = false
+        this.#life.setAnswering(false)
         this.#answer()
       },
       (error) => this.fail(error),
@@ -289,16 +283,12 @@ export class ReplicationStream implements CopyStreamHandler {
       this.#sendStatus(false)
       return
     }
-    const { senderTimeoutMs } = this.#options
-    const delayMs = senderTimeoutMs > 0 ? Math.min(1000, senderTimeoutMs / 4) : 1000
-    this.#replyDueAt ??= performance.now() + delayMs
-    this.#tick()
+    this.#life.answerLater()
   }
 
   #sendStatus(replyRequested: boolean): void {
     if (this.#outcome !== null || this.#copyDoneSent) return
-    this.#replyDueAt = null
-    this.#lastSentAt = performance.now()
+    this.#life.onSent()
     // What a server does not read must not pile up here. The positions stay news, for the next status.
     if (this.#wire.transport.unsentBytes > MAX_UNSENT_BYTES) return
     const { write, flush, apply } = this.#positions.take()
@@ -306,51 +296,12 @@ export class ReplicationStream implements CopyStreamHandler {
     this.#lastFeedback = new Date()
   }
 
-  #heard(): void {
-    this.#lastReceivedAt = performance.now()
-    this.#pingedAt = null
-  }
-
-  #tick(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer)
-    if (this.#outcome !== null) return
-    const now = performance.now()
-    const verdict = evaluateStream(
-      {
-        statusIntervalMs: this.#copyDoneSent ? 0 : this.#statusIntervalMs,
-        senderTimeoutMs: this.#copyDoneSent ? 0 : this.#options.senderTimeoutMs,
-        pingTimeoutMs: this.#copyDoneSent ? 0 : this.#options.pingTimeoutMs,
-        lastSentAt: this.#lastSentAt,
-        lastReceivedAt: this.#lastReceivedAt,
-        pingedAt: this.#pingedAt,
-        replyDueAt: this.#replyDueAt,
-        answering: this.#answering,
-        paused: this.#wire.transport.paused,
-      },
-      now,
-    )
-    if (verdict.action === 'dead') {
-      const seconds = Math.round((now - this.#lastReceivedAt) / 1000)
-      this.fail(
-        new ConnectionLostError(`no sign of life from the server for ${seconds} seconds`, {
-          code: 'PG_SERVER_SILENT',
-          hint: 'the server or the network between is gone without a word',
-        }),
-      )
-      return
-    }
-    if (verdict.action === 'ping') {
-      this.#pingedAt = now
-      this.#sendStatus(true)
-    } else if (verdict.action === 'status') this.#sendStatus(false)
-    this.#timer = setTimeout(() => this.#tick(), Math.max(1, Math.min(1000, verdict.lookAgainMs)))
-  }
-
   #sendCopyDone(): void {
     if (this.#copyDoneSent) return
     // What was acknowledged since the last status must reach the slot, or it would be sent again.
     if (this.#positions.changed) this.#sendStatus(false)
     this.#copyDoneSent = true
+    this.#life.onLeaving()
     this.#wire.send(copyDoneFrame())
   }
 
@@ -388,42 +339,7 @@ export class ReplicationStream implements CopyStreamHandler {
     if (this.#finishing) return
     this.#finishing = true
     this.#wire.endIntercept()
-    this.#limitEnd()
-    readResults(this.#wire, { onNotice: this.#options.onNotice }).then(
-      (outcome) => {
-        this.#wire.endStream()
-        if (error !== null) return this.#settle({ error })
-        const row =
-          outcome.kind === 'results'
-            ? outcome.results.find((result) => result.rows.length > 0)?.rows[0]
-            : undefined
-        try {
-          if (row !== undefined) this.#settle({ end: { reason: 'timeline', ...parseNextTimeline(row) } })
-          else this.#settle({ end: { reason: 'client' } })
-        } catch (cause) {
-          this.#settle({ error: cause as Error })
-        }
-      },
-      (cause) => {
-        this.#wire.endStream()
-        this.#settle({ error: error ?? cause })
-      },
-    )
-  }
-
-  /** A server that has ended the stream says the rest at once, or it is none. */
-  #limitEnd(): void {
-    const { pingTimeoutMs } = this.#options
-    if (pingTimeoutMs === 0) return
-    this.#endTimer = setTimeout(() => {
-      if (this.#wire.transport.paused) return this.#limitEnd()
-      this.fail(
-        new ConnectionLostError(`the server did not say how the stream ended within ${pingTimeoutMs} ms`, {
-          code: 'PG_SERVER_SILENT',
-          hint: 'the server or the network between is gone without a word',
-        }),
-      )
-    }, pingTimeoutMs)
+    readStreamEnd(this.#wire, this.#options, error).then(this.#settle)
   }
 
   #onLost(error: Error): void {
