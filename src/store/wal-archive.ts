@@ -31,7 +31,7 @@ import { type ArchiveIdentity, claimArchive, readIdentity } from './cluster-iden
 import { contentSha256 } from './digest.js'
 import type { ObjectStore, OperationOptions } from './object-store.js'
 import { checkSegment, segmentFault } from './segment-content.js'
-import { StoredVariants } from './stored-variants.js'
+import { otherVariants } from './stored-variants.js'
 import { type TailPart, TailParts } from './tail-parts.js'
 
 export interface WalArchiveOptions extends OperationOptions {
@@ -93,7 +93,6 @@ export class WalArchive {
   readonly name: string
   readonly #store: ObjectStore
   readonly #compression: StoreCompression
-  readonly #variants: StoredVariants
   readonly #opened: Opened | null
 
   /**
@@ -113,7 +112,6 @@ export class WalArchive {
     this.name = store.name
     this.#store = store
     this.#compression = compression
-    this.#variants = new StoredVariants(store)
     if (identity === null) this.#opened = null
     else {
       const objects = new ArchiveObjects(store, identity.systemIdentifier)
@@ -129,6 +127,9 @@ export class WalArchive {
   /**
    * Stores a segment. Resolves when the store was seen to have it: then the local copy may go.
    *
+   * It is looked for under the extensions of other compressions before it is stored, so that other content does not get
+   * beside it, and after it: of two that store it at the same moment the later one sees the other's.
+   *
    * @param name 24 digits, or these and `.partial`
    * @param wal the whole segment; of a `.partial`, at most that. It may be read more than once
    * @throws WalArchiveError `ARCHIVE_CONFLICT`, `ARCHIVE_WRONG_CONTENT`
@@ -140,19 +141,25 @@ export class WalArchive {
   ): Promise<'stored' | 'already-there'> {
     const { identity, objects } = this.#open()
     const raw = Buffer.isBuffer(wal) ? contentOf(wal) : wal
-    const { timeline } = await checkSegment(name, raw, identity)
+    await checkSegment(name, raw, identity)
     const { signal, marks, reading } = options
     const extension = storeExtension(this.#compression.algorithm)
-    const stored = await this.#variants.extensionsOf(timeline, name, { signal })
-    for (const other of stored) {
-      const info = other === extension ? null : await objects.store.head(walKey(name, other), { signal })
-      if (info === null) continue
-      objects.compare(info, { sha256: await contentSha256(raw), rawLength: raw.length })
-      return 'already-there'
+    const isThereOtherwise = async (): Promise<boolean> => {
+      let found = false
+      for (const other of await otherVariants(objects.store, name, extension, { signal })) {
+        const info = await objects.store.head(other, { signal })
+        if (info === null) continue
+        objects.compare(info, { sha256: await contentSha256(raw), rawLength: raw.length })
+        found = true
+      }
+      return found
     }
+    if (await isThereOtherwise()) return 'already-there'
     const key = walKey(name, extension)
     const how = { kind: 'wal', compression: this.#compression, readBack: true } as const
-    return objects.put({ key, raw, marks, reading, ...how }, { signal })
+    const outcome = await objects.put({ key, raw, marks, reading, ...how }, { signal })
+    await isThereOtherwise()
+    return outcome
   }
 
   /** Stores a timeline's history file; to be done before the timeline's segments. */

@@ -4,8 +4,10 @@
 export const PARTS_PER_MERGE = 32
 /** Itself, and its index. */
 export const PUTS_PER_SEGMENT = 2
-/** When a tail is begun, and when it is removed. */
+/** Before and after it is stored, for what another compression may have made of it. */
 export const LISTS_PER_SEGMENT = 2
+/** When it is begun, and when it is removed. */
+export const LISTS_PER_TAIL = 2
 
 export interface Requests {
   readonly puts: number
@@ -25,7 +27,7 @@ export function requestsFor(segments: number, parts: number): Requests {
   const merges = mergesOf(parts)
   return {
     puts: segments * (PUTS_PER_SEGMENT + parts + merges),
-    lists: parts === 0 ? 0 : segments * LISTS_PER_SEGMENT,
+    lists: segments * (LISTS_PER_SEGMENT + (parts === 0 ? 0 : LISTS_PER_TAIL)),
     heads: segments,
     deletes: segments * (parts + merges),
   }

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type ArchiveIdentity, MemoryStore, openStore, WalArchive } from '../../src/store/index.js'
 import { segmentFileName } from '../../src/wal/index.js'
 import { noise, walLikeBytes } from '../codec/sample-data.js'
@@ -115,11 +115,11 @@ describe('WAL archive', () => {
         expect((await (await reopen(reading)).getSegment(NAME))?.equals(raw)).toBe(true)
     })
 
-    it('cost one list for the first, then one put and one look each', async () => {
+    it('cost one put and one look each, and two lists of what other compressions have made of it', async () => {
       for (let i = 3; i < 8; i++)
         await archive.putSegment(segmentFileName(1, BigInt(i), MB), walLikeBytes(MB, i))
       expect(store.calls.map(({ verb }) => verb).sort()).toEqual(
-        [...Array(5).fill('head'), 'list', ...Array(5).fill('put')].sort(),
+        [...Array(5).fill('head'), ...Array(10).fill('list'), ...Array(5).fill('put')].sort(),
       )
     })
 
@@ -153,10 +153,45 @@ describe('WAL archive', () => {
       await expect(gzip.putSegment(NAME, walLikeBytes(MB, 2))).rejects.toMatchObject({
         code: 'ARCHIVE_CONFLICT',
       })
-      // Older than what was listed first.
-      const later = await reopen(GZIP)
-      await later.putSegment('000000010000000000000050', walLikeBytes(MB))
-      expect(await later.putSegment(NAME, walLikeBytes(MB, 1))).toBe('already-there')
+    })
+
+    it('are compared also when another compression is stored while this one runs', async () => {
+      const gzip = await reopen(GZIP)
+      await gzip.putSegment('000000010000000000000002', walLikeBytes(MB))
+      await archive.putSegment(NAME, walLikeBytes(MB, 1))
+      await expect(gzip.putSegment(NAME, walLikeBytes(MB, 2))).rejects.toMatchObject({
+        code: 'ARCHIVE_CONFLICT',
+      })
+      expect(await store.head(`${KEY}.gz`)).toBeNull()
+    })
+
+    it.each([
+      ['the same content', 1, 'fulfilled'],
+      ['other content', 2, 'rejected'],
+    ])('with two compressions at the very same moment: %s is noticed', async (_, seed, status) => {
+      const gzip = await reopen(GZIP)
+      let release = () => {}
+      const until = new Promise<void>((resolve) => {
+        release = resolve
+      })
+      store.plan({ verb: 'put', key: /000003/, fault: { kind: 'hold', until }, times: 2 })
+      const both = [
+        archive.putSegment(NAME, walLikeBytes(MB, 1)),
+        gzip.putSegment(NAME, walLikeBytes(MB, seed)),
+      ]
+      const settled = Promise.allSettled(both)
+      await vi.waitUntil(() => store.count('put', /000003/) === 2, 10_000)
+      release()
+      const outcomes = await settled
+      // The one whose put came later has certainly seen the other's.
+      expect(outcomes.some((outcome) => outcome.status === status)).toBe(true)
+      for (const outcome of outcomes) {
+        if (outcome.status === 'fulfilled') expect(outcome.value).toBe('stored')
+        else expect(outcome.reason).toMatchObject({ code: 'ARCHIVE_CONFLICT' })
+      }
+      if (seed === 1) expect(outcomes.every((outcome) => outcome.status === status)).toBe(true)
+      expect(await store.head(`${KEY}.gz`)).not.toBeNull()
+      expect(await store.head(`${KEY}.lz4`)).not.toBeNull()
     })
 
     it('count as stored when the answer to a put got lost', async () => {
