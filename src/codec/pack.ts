@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
+import { WalshipError } from '../base/index.js'
 import type { Content } from './content.js'
 import type { ReaderSource } from './content-reader.js'
 import { PACKING_PIECE_SIZE, packingMemory } from './packing-memory.js'
-import { packingThread } from './packing-thread.js'
+import { PACKING_FAILED, packingThread } from './packing-thread.js'
 import type { StoreCompression } from './store-compression.js'
 import { compressBuffer } from './whole-buffer.js'
 
@@ -35,6 +36,20 @@ export async function pack(
   reader?: ReaderSource,
 ): Promise<Packed> {
   if (content.length <= SMALL_SIZE) return packHere(compression, content)
+  try {
+    return await packOnThread(compression, content, reader)
+  } catch (error) {
+    if (reader === undefined || !(error instanceof WalshipError) || error.code !== PACKING_FAILED) throw error
+    // The thread is lost with whatever ends it, the reader's faults too: those must not keep an object from being stored.
+    return packOnThread(compression, content, undefined)
+  }
+}
+
+async function packOnThread(
+  compression: StoreCompression,
+  content: Content,
+  reader: ReaderSource | undefined,
+): Promise<Packed> {
   const id = packingThread.newId()
   const body = packingMemory.takeBody(content.length)
   try {

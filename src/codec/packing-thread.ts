@@ -8,6 +8,8 @@ const WORKER_FILE = new URL('../../dist/codec/packing-worker.js', import.meta.ur
 /** Reading WAL leaves much garbage: collected often, it takes little memory. 13 MB more were seen without. */
 const YOUNG_MEMORY_MB = 3
 
+export const PACKING_FAILED = 'PACKING_FAILED'
+
 interface Asked {
   resolve(answer: PackingAnswer): void
   reject(error: Error): void
@@ -82,7 +84,7 @@ class PackingThread {
 
 function failed(reason: string, cause?: unknown): WalshipError {
   return new WalshipError(`could not compress: ${reason}`, {
-    code: 'PACKING_FAILED',
+    code: PACKING_FAILED,
     hint: 'it is tried again; if that does not help, the machine may be short of memory',
     retryable: true,
     cause,

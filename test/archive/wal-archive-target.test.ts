@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { type ArchiveEvent, Archiver } from '../../src/archive/index.js'
+import { type ArchiveEvent, Archiver, type ArchiverOptions } from '../../src/archive/index.js'
 import { MemoryStore, type ObjectStore, openStore, WalArchive } from '../../src/store/index.js'
 import { FaultyStore } from '../store/faulty-store.js'
 import { at, FakeReceiver, nameAt, SEGMENT_SIZE, walOf } from './fake-receiver.js'
@@ -31,7 +31,11 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-async function archiveTo(store: ObjectStore, ack: 'flushed' | 'archived') {
+async function archiveTo(
+  store: ObjectStore,
+  ack: 'flushed' | 'archived',
+  more: Partial<ArchiverOptions> = {},
+) {
   const archive = await WalArchive.open(store, {
     compression: { algorithm: 'lz4', level: undefined },
     identity: IDENTITY,
@@ -49,6 +53,7 @@ async function archiveTo(store: ObjectStore, ack: 'flushed' | 'archived') {
     onEvent: (event) => events.push(event),
     backoff: { initialMs: 1, maxMs: 5 },
     lookIntervalMs: 20,
+    ...more,
   })
   const stop = new AbortController()
   const run = archiver.run(stop.signal)
@@ -118,4 +123,18 @@ describe.each(['memory', 'file'])('a WalArchive on a %s store', (kind) => {
       expect((await restored(second.archive, segment)).equals(walOf(segment))).toBe(true)
     await store.close()
   })
+})
+
+it('archives everything, and rightly, although its thread for packing ends again and again', async () => {
+  const segments = [3, 4, 5, 6, 7, 8, 9, 10, 11, 12]
+  await receiver.place(segments)
+  receiver.start(13)
+  const module = new URL('../codec/content-reader.mjs', import.meta.url).href
+  const source = { module, settings: 'ends the thread' }
+  const readingOf = (name: string) =>
+    ['4', '7', '8', 'B'].includes(name.at(-1)!) ? { source, onStored: () => {} } : undefined
+  const { archive, archiver } = await archiveTo(new MemoryStore(), 'flushed', { readingOf, keepLocal: null })
+  await vi.waitUntil(() => archiver.snapshot.pendingSegments === 0 && archiver.archived >= at(13, 0), 20_000)
+  for (const segment of segments)
+    expect((await archive.getSegment(nameAt(segment)))?.equals(walOf(segment))).toBe(true)
 })

@@ -5,6 +5,7 @@ export function openReader(behaviour) {
   return {
     take(bytes) {
       count += bytes.length
+      if (behaviour === 'ends the thread' && count > 500_000) process.exit(7)
       if (behaviour === 'fails at once' || (behaviour === 'fails later' && count > 2_000_000))
         throw new Error('it fails')
     },

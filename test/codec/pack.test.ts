@@ -88,6 +88,26 @@ describe('packing', () => {
     expect((await pack(LZ4, contentOf(raw))).found).toBeNull()
   })
 
+  it('goes on with a new thread when one has ended, and tells those who were on it', async () => {
+    const raw = walLikeBytes(3 * 1024 * 1024)
+    const ending = pack(LZ4, contentOf(raw), reader('ends the thread'))
+    const others = [1, 2, 3].map((seed) => pack(LZ4, contentOf(walLikeBytes(3 * 1024 * 1024, seed))))
+    const packed = await ending
+    expect(packed.found).toBeNull()
+    expect((await decompressBuffer('lz4', packed.body, raw.length)).equals(raw)).toBe(true)
+    for (const [index, outcome] of (await Promise.allSettled(others)).entries()) {
+      const content = walLikeBytes(3 * 1024 * 1024, index + 1)
+      if (outcome.status === 'rejected') {
+        expect(outcome.reason).toMatchObject({ code: 'PACKING_FAILED', retryable: true })
+        expect(outcome.reason.message).toContain('ended with 7')
+      } else {
+        const { body } = outcome.value
+        expect((await decompressBuffer('lz4', body, content.length)).equals(content)).toBe(true)
+      }
+      expect((await pack(LZ4, contentOf(content))).sha256).toBe(sha256(content))
+    }
+  })
+
   it.each(['does not open', 'fails at once', 'fails later', 'fails at the end', 'finds nothing'])(
     'goes on without a reader that %s',
     async (behaviour) => {
