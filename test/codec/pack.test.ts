@@ -91,12 +91,13 @@ describe('packing', () => {
   it('goes on with a new thread when one has ended, and tells those who were on it', async () => {
     const raw = walLikeBytes(3 * 1024 * 1024)
     const ending = pack(LZ4, contentOf(raw), reader('ends the thread'))
-    const others = [1, 2, 3].map((seed) => pack(LZ4, contentOf(walLikeBytes(3 * 1024 * 1024, seed))))
+    const contents = [1, 2, 3].map((seed) => walLikeBytes(3 * 1024 * 1024, seed))
+    const others = Promise.allSettled(contents.map((content) => pack(LZ4, contentOf(content))))
     const packed = await ending
     expect(packed.found).toBeNull()
     expect((await decompressBuffer('lz4', packed.body, raw.length)).equals(raw)).toBe(true)
-    for (const [index, outcome] of (await Promise.allSettled(others)).entries()) {
-      const content = walLikeBytes(3 * 1024 * 1024, index + 1)
+    for (const [index, outcome] of (await others).entries()) {
+      const content = contents[index]!
       if (outcome.status === 'rejected') {
         expect(outcome.reason).toMatchObject({ code: 'PACKING_FAILED', retryable: true })
         expect(outcome.reason.message).toContain('ended with 7')
