@@ -22,10 +22,10 @@ export { openStore } from './open-store.js'
 export { parseStoreOptions, type StoreOptionValues } from './parse-store-options.js'
 export { STORE_OPTION_TABLE, type StoreOptionDeclaration } from './s3-option-table.js'
 export type { S3Encryption, S3Options, StoreOptions } from './store-options.js'
+export type { StoredIndex } from './stored-indexes.js'
 export { coveredEnd, type TailPart } from './tail-parts.js'
 export {
   type PutSegmentOptions,
-  type StoredIndex,
   WalArchive,
   type WalArchiveOptions,
 } from './wal-archive.js'

@@ -7,20 +7,13 @@ import {
   type StoreCompression,
   storeExtension,
 } from '../codec/index.js'
-import { formatLsn } from '../wal/index.js'
 import { type ArchiveEnd, findArchiveEnd } from './archive-end.js'
 import { noIdentity } from './archive-errors.js'
+import { type ArchiveInventory, takeInventory } from './archive-inventory.js'
 import {
-  GAP_FOLDER,
   type GapRange,
-  gapKey,
-  HISTORY_FOLDER,
   historyKey,
-  indexKey,
   isArchivedName,
-  parseGapKey,
-  parseHistoryKey,
-  parseTailKey,
   parseWalKey,
   walFolder,
   walKey,
@@ -29,8 +22,10 @@ import { ArchiveObjects } from './archive-objects.js'
 import { ArchiveRemoval } from './archive-removal.js'
 import { type ArchiveIdentity, claimArchive, readIdentity } from './cluster-identity.js'
 import { contentSha256 } from './digest.js'
+import { gapsIn, putGap } from './gap-records.js'
 import type { ObjectStore, OperationOptions } from './object-store.js'
 import { checkSegment, segmentFault } from './segment-content.js'
+import { readIndex, type StoredIndex, storeIndex } from './stored-indexes.js'
 import { otherVariants } from './stored-variants.js'
 import { type TailPart, TailParts } from './tail-parts.js'
 
@@ -50,22 +45,6 @@ export interface PutSegmentOptions extends OperationOptions {
   readonly reading?: ContentReading
 }
 
-/** What an archive holds, by name. */
-export interface ArchiveInventory {
-  readonly segments: readonly string[]
-  readonly tails: readonly string[]
-  readonly histories: readonly number[]
-  /** Bytes that segments take in the store, by name. */
-  readonly storedBytes: ReadonlyMap<string, number>
-}
-
-/** The index of a segment that is in the archive. */
-export interface StoredIndex {
-  readonly content: Buffer
-  /** SHA-256 of the segment, as its own object says: an index of other bytes is not its index. */
-  readonly segmentSha256: string
-}
-
 /** What is open after `WalArchive.open` found whose archive it is. */
 interface Opened {
   readonly identity: ArchiveIdentity
@@ -75,7 +54,6 @@ interface Opened {
 
 /** Bytes. A line of a history file has about 60, one for each promotion. */
 const MAX_HISTORY_SIZE = 16 * 1024 * 1024
-const MAX_INDEX_SIZE = 16 * 1024 * 1024
 
 const UNCOMPRESSED: StoreCompression = { algorithm: 'none', level: undefined }
 
@@ -247,23 +225,7 @@ export class WalArchive {
    * have parts of an open tail, and the timelines that have a history file.
    */
   async inventory({ signal }: OperationOptions = {}): Promise<ArchiveInventory> {
-    const { store } = this.#open().objects
-    const storedBytes = new Map<string, number>()
-    for await (const { key, size } of store.list('wal/', { signal })) {
-      const object = parseWalKey(key)
-      if (object !== null) storedBytes.set(object.name, (storedBytes.get(object.name) ?? 0) + size)
-    }
-    const tails = new Set<string>()
-    for await (const { key } of store.list('tail/', { signal })) {
-      const part = parseTailKey(key)
-      if (part !== null) tails.add(part.name)
-    }
-    const histories: number[] = []
-    for await (const { key } of store.list(HISTORY_FOLDER, { signal })) {
-      const timeline = parseHistoryKey(key)
-      if (timeline !== null) histories.push(timeline)
-    }
-    return { segments: [...storedBytes.keys()], tails: [...tails], histories, storedBytes }
+    return takeInventory(this.#open().objects.store, { signal })
   }
 
   /**
@@ -277,8 +239,7 @@ export class WalArchive {
     content: Buffer,
     { signal }: OperationOptions = {},
   ): Promise<void> {
-    const { store } = this.#open().objects
-    await store.put(indexKey(name, format), content, { kind: 'index', ifAbsent: true, signal })
+    await storeIndex(this.#open().objects.store, name, format, content, { signal })
   }
 
   /**
@@ -290,22 +251,7 @@ export class WalArchive {
     format: number,
     { signal }: OperationOptions = {},
   ): Promise<StoredIndex | null> {
-    const { objects } = this.#open()
-    const [index, segmentSha256] = await Promise.all([
-      objects.store.get(indexKey(name, format), { signal, maxSize: MAX_INDEX_SIZE }),
-      this.#segmentSha256(name, { signal }),
-    ])
-    return index === null || segmentSha256 === null ? null : { content: index.body, segmentSha256 }
-  }
-
-  async #segmentSha256(name: string, options: OperationOptions): Promise<string | null> {
-    const { algorithm } = this.#compression
-    const others = STORE_ALGORITHMS.filter((other) => other !== algorithm)
-    for (const each of [algorithm, ...others]) {
-      const sha256 = await this.#open().objects.sha256Of(walKey(name, storeExtension(each)), options)
-      if (sha256 !== null) return sha256
-    }
-    return null
+    return readIndex(this.#open().objects, this.#compression.algorithm, name, format, { signal })
   }
 
   /** @returns null when it is surely not in the archive */
@@ -367,27 +313,12 @@ export class WalArchive {
     gap: GapRange & { readonly reason: string },
     { signal }: OperationOptions = {},
   ): Promise<void> {
-    const { objects } = this.#open()
-    const body = Buffer.from(
-      `${JSON.stringify({
-        timeline: gap.timeline,
-        from: formatLsn(gap.from),
-        to: formatLsn(gap.to),
-        reason: gap.reason,
-        recordedAt: new Date().toISOString(),
-      })}\n`,
-    )
-    await objects.store.put(gapKey(gap), body, { kind: 'gap', ifAbsent: true, signal })
+    await putGap(this.#open().objects.store, gap, { signal })
   }
 
   /** Holes that were accepted, in order. */
   async listGaps({ signal }: OperationOptions = {}): Promise<GapRange[]> {
-    const gaps: GapRange[] = []
-    for await (const { key } of this.#open().objects.store.list(GAP_FOLDER, { signal })) {
-      const gap = parseGapKey(key)
-      if (gap !== null) gaps.push(gap)
-    }
-    return gaps
+    return gapsIn(this.#open().objects.store, { signal })
   }
 
   #open(): Opened {
