@@ -8,6 +8,7 @@ import { Catalog } from './catalog.js'
 import { Coverage } from './coverage.js'
 import { DirectoryWatch } from './directory-watch.js'
 import { Doorbell } from './doorbell.js'
+import { FirstPageCheck } from './first-page.js'
 import { leftPartial } from './left-partials.js'
 import { LocalDirectory } from './local-directory.js'
 import { OpenSegmentReader } from './open-segment-reader.js'
@@ -235,7 +236,8 @@ export class Archiver {
   }
 
   async #assemble(): Promise<Crew> {
-    const { archive, onEvent, segmentSize, conflictRetryMs = DEFAULT_CONFLICT_RETRY_MS } = this.#options
+    const { archive, onEvent, segmentSize, notWal } = this.#options
+    const { conflictRetryMs = DEFAULT_CONFLICT_RETRY_MS } = this.#options
     const marks = await readMarks(this.#options.directory, archive.name)
     const shared = {
       archive,
@@ -252,6 +254,7 @@ export class Archiver {
         conflictRetryMs,
         uploads: this.#uploads,
         marksOf: (name) => this.#options.marksOf?.(name),
+        firstPages: notWal && new FirstPageCheck(notWal, onEvent),
         readingOf: (name) => this.#options.readingOf?.(name),
         onProved,
       },

@@ -60,6 +60,14 @@ export function fileSizeWrong(name: string, size: number, segmentSize: number): 
   })
 }
 
+export function notWal(name: string): LocalFileError {
+  return new LocalFileError(`segment file "${name}" does not begin as WAL does`, {
+    code: 'ARCHIVE_LOCAL_FILE_NOT_WAL',
+    hint: 'compare it with the file in pg_wal of the server; when it was not received so, the disk below the directory is suspect, or somebody else writes there',
+    context: { file: name },
+  })
+}
+
 /** The bytes asked for are not there any more: the receiver has begun the file anew. */
 export function fileChanged(name: string): LocalFileError {
   return new LocalFileError(`could not read file "${name}": it was begun anew meanwhile`, {

@@ -27,6 +27,8 @@ export type ArchiveEvent =
   | { readonly kind: 'segment-conflict'; readonly name: string; readonly error: WalshipError }
   /** This file cannot be archived although the store works. It is tried again. Once per file. */
   | { readonly kind: 'segment-failing'; readonly name: string; readonly error: WalshipError }
+  /** A finished segment's file is no WAL, and goes into the archive with a mark. Once per file. */
+  | { readonly kind: 'segment-not-wal'; readonly name: string; readonly error: WalshipError }
   /** Segments that are neither in the directory nor in the archive: the coverage has a hole. */
   | { readonly kind: 'coverage-gap'; readonly timeline: number; readonly from: Lsn; readonly to: Lsn }
   /** A timeline's history file is neither in the directory nor in the archive. */

@@ -3,6 +3,7 @@ import type { ContentReading } from '../codec/index.js'
 import type { Lsn } from '../wal/index.js'
 import type { ArchiveTarget, Marks } from './archive-target.js'
 import type { ArchiveEvent } from './events.js'
+import type { NotWalChoice } from './first-page.js'
 
 export interface ArchiverOptions {
   /** The receiver's directory. */
@@ -22,6 +23,8 @@ export interface ArchiverOptions {
   readonly keepLocal: KeepLocal | null
   /** What to note with a segment's object, by the segment's name. */
   marksOf?(name: string): Marks | undefined
+  /** What is done with finished segments that do not begin as WAL does. By default they are not looked at. */
+  readonly notWal?: NotWalChoice
   /** What reads a finished segment while it is packed, by the segment's name. */
   readingOf?(name: string): ContentReading | undefined
   /** The open segment now; null while nothing is received. Cheap: asked often. */

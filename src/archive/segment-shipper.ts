@@ -5,9 +5,11 @@ import type { ArchiveTarget, Marks } from './archive-target.js'
 import type { Catalog, SegmentId } from './catalog.js'
 import { asWalshipError, fileMissing, isConflict, isRefused, LocalFileError } from './errors.js'
 import type { ArchiveEvent } from './events.js'
+import type { FirstPageCheck } from './first-page.js'
 import type { LeftPartial } from './left-partials.js'
 import type { LocalDirectory } from './local-directory.js'
 import { nameOf } from './local-names.js'
+import { ParkedFiles } from './parked-files.js'
 import type { StoreHealth } from './store-health.js'
 import { untilStored } from './until-stored.js'
 
@@ -21,6 +23,8 @@ export interface SegmentShipperOptions {
   /** Uploads at once. */
   readonly uploads: number
   marksOf?(name: string): Marks | undefined
+  /** Looks at segments that have no marks. */
+  readonly firstPages?: FirstPageCheck
   readingOf?(name: string): ContentReading | undefined
   /** Something was proved to be in the archive. */
   onProved(job: ShippingJob): void
@@ -32,15 +36,6 @@ export type ShippingJob =
   | { readonly kind: 'history'; readonly timeline: number }
   | ({ readonly kind: 'segment' } & SegmentId)
   | ({ readonly kind: 'partial' } & LeftPartial)
-
-interface Parked {
-  /** Milliseconds since the epoch. */
-  readonly until: number
-  /** Code of the error that was told; null when it may have been the store's fault. */
-  readonly told: string | null
-  /** What the store had done when the file was tried for the first time. */
-  readonly successesBefore: number
-}
 
 /** Per upload place: files that gave their place to another although nothing got through at all. */
 const QUIETLY_PARKED_LIMIT = 2
@@ -56,8 +51,7 @@ const QUIETLY_PARKED_LIMIT = 2
 export class SegmentShipper {
   readonly #options: SegmentShipperOptions
   readonly #running = new Map<string, Promise<void>>()
-  /** Files that cannot be sent although the store works, until they are tried again. */
-  readonly #parked = new Map<string, Parked>()
+  readonly #parked: ParkedFiles
   readonly #pendingHistories = new Set<number>()
   readonly #pendingPartials = new Map<string, LeftPartial>()
   readonly #provedHistories = new Set<number>()
@@ -67,6 +61,7 @@ export class SegmentShipper {
   /** @param provedPartials names of left segments that an earlier run has proved */
   constructor(options: SegmentShipperOptions, provedPartials: Iterable<string> = []) {
     this.#options = options
+    this.#parked = new ParkedFiles(QUIETLY_PARKED_LIMIT * options.uploads)
     this.#provedPartials = new Set(provedPartials)
   }
 
@@ -76,7 +71,7 @@ export class SegmentShipper {
 
   /** Files in conflict or otherwise stuck. */
   get stuckCount(): number {
-    return [...this.#parked.values()].filter(({ told }) => told !== null).length
+    return this.#parked.stuckCount
   }
 
   isHistoryProved(timeline: number): boolean {
@@ -146,15 +141,14 @@ export class SegmentShipper {
   }
 
   #isFree(name: string): boolean {
-    if (this.#running.has(name)) return false
-    return (this.#parked.get(name)?.until ?? 0) <= Date.now()
+    return !this.#running.has(name) && this.#parked.isFree(name)
   }
 
   async #ship(job: ShippingJob, name: string, signal: AbortSignal): Promise<void> {
     const { health, backoff, onProved } = this.#options
     const begun = Date.now()
-    const known = this.#parked.get(name)
-    const successesBefore = known?.successesBefore ?? health.successes
+    const known = this.#parked.successesBefore(name)
+    const successesBefore = known ?? health.successes
     // When others get through it is this file, not the store. When none does it may still be this file, in
     // the way of the others; but during an outage not every file is to be tried in turn.
     const othersGotThrough = () => health.successes > successesBefore
@@ -166,9 +160,9 @@ export class SegmentShipper {
         isKnownToFail: known !== undefined,
         backoff,
         signal,
-        mayGiveUp: () => othersGotThrough() || this.#mayParkQuietly(),
+        mayGiveUp: () => othersGotThrough() || this.#parked.mayParkQuietly,
       })
-      this.#parked.delete(name)
+      this.#parked.release(name)
       this.#prove(job, name)
       this.#tell(job, name, outcome, Date.now() - begun)
       onProved(job)
@@ -194,11 +188,11 @@ export class SegmentShipper {
   }
 
   async #putSegment(id: SegmentId, name: string, signal: AbortSignal): Promise<'stored' | 'already-there'> {
-    const { archive, directory, marksOf, readingOf } = this.#options
+    const { archive, directory, marksOf, firstPages, readingOf } = this.#options
     const segment = await directory.openSegment(id)
     try {
-      const options = { signal, marks: marksOf?.(name), reading: readingOf?.(name) }
-      return await archive.putSegment(name, segment, options)
+      const marks = marksOf?.(name) ?? (await firstPages?.marksFor(name, id, segment))
+      return await archive.putSegment(name, segment, { signal, marks, reading: readingOf?.(name) })
     } finally {
       await segment.close()
     }
@@ -239,18 +233,11 @@ export class SegmentShipper {
     onEvent({ kind: 'segment-archived', name, timeline, end, outcome, durationMs })
   }
 
-  #mayParkQuietly(): boolean {
-    const quiet = [...this.#parked.values()].filter(({ told }) => told === null).length
-    return quiet < QUIETLY_PARKED_LIMIT * this.#options.uploads
-  }
-
   /** Sets a file aside so that its place is free for others; it is told once, not at each attempt. */
   #park(name: string, error: WalshipError, tell: boolean, successesBefore: number): void {
     const { backoff, conflictRetryMs, onEvent } = this.#options
     const waitMs = isRefused(error) ? conflictRetryMs : backoff.maxMs
-    const before = this.#parked.get(name)?.told ?? null
-    this.#parked.set(name, { until: Date.now() + waitMs, told: tell ? error.code : before, successesBefore })
-    if (!tell || before === error.code) return
+    if (!this.#parked.park(name, waitMs, tell ? error.code : null, successesBefore)) return
     onEvent({ kind: isConflict(error) ? 'segment-conflict' : 'segment-failing', name, error })
   }
 

@@ -64,6 +64,12 @@ export function logArchiveEvent(log: Logger, event: ArchiveEvent): void {
         event.error.message,
       )
       break
+    case 'segment-not-wal':
+      log.error(
+        { event: named('segment_not_wal'), file: event.name, ...errorFields(event.error) },
+        `${event.error.message}; it is archived as it is, with a mark`,
+      )
+      break
     case 'coverage-gap':
       log.error(
         {

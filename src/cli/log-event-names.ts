@@ -26,6 +26,7 @@ export const LOG_EVENTS = {
   store_recovered: 'uploads work again, after so many `failures` and `durationMs`',
   segment_conflict: 'the archive holds other bytes under the name of `file`, which is left alone',
   segment_failing: '`file` cannot be archived although the store works',
+  segment_not_wal: '`file` does not begin as WAL does; with `--verify=warn` it is archived with a mark',
   segment_removed: 'the local `segment` was removed by --keep-local; it is archived (level debug)',
   coverage_gap: 'WAL between `from` and `lsn` is neither in the directory nor in the archive',
   history_missing: 'the history file of `timeline` is neither in the directory nor in the archive',

@@ -39,6 +39,8 @@ export interface ShippingOptions {
 
 /** A server that shuts down waits for the answer, so this must not take long. */
 const ANSWER_LIMIT_MS = 10_000
+/** As damage that comes from the server is treated; `off` looks at nothing. */
+const NOT_WAL = { warn: 'mark', stop: 'refuse', off: undefined } as const
 const OPEN_BACKOFF = { initialMs: 1000, maxMs: 30_000 }
 
 /**
@@ -203,6 +205,7 @@ export class Shipping implements ArchiveDoor {
       ack: settings.ack,
       keepLocal: settings.keepLocal,
       live: () => this.#live(),
+      notWal: NOT_WAL[settings.verify],
       marksOf: (name) => {
         const damage = this.#damaged.get(name)
         return damage === undefined ? undefined : { 'wal-check': damage }

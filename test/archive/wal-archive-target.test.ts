@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -137,4 +137,41 @@ it('archives everything, and rightly, although its thread for packing ends again
   await vi.waitUntil(() => archiver.snapshot.pendingSegments === 0 && archiver.archived >= at(13, 0), 20_000)
   for (const segment of segments)
     expect((await archive.getSegment(nameAt(segment)))?.equals(walOf(segment))).toBe(true)
+})
+
+describe('a file of a segment that does not begin as WAL does', () => {
+  async function archiveThree(notWal: 'mark' | 'refuse') {
+    await receiver.place([3, 4, 5])
+    await writeFile(join(receiver.directory, nameAt(4)), Buffer.alloc(SEGMENT_SIZE, 'no WAL'))
+    const store = new MemoryStore()
+    const more = { notWal, keepLocal: null }
+    const trial = await archiveTo(store, 'flushed', more)
+    const archived = (segment: number) => store.head(`wal/00000001/${nameAt(segment)}.lz4`)
+    const told = (kind: string) => trial.events.filter((event) => event.kind === kind)
+    return { ...trial, archived, told }
+  }
+
+  it('is archived with a mark, and told once', async () => {
+    const { archiver, archived, told } = await archiveThree('mark')
+    await vi.waitUntil(() => archiver.archived === at(6), 10_000)
+    expect((await archived(4))?.metadata['wal-check']).toBe('page 0/400000')
+    expect((await archived(3))?.metadata['wal-check']).toBeUndefined()
+    expect(told('segment-not-wal')).toMatchObject([{ name: nameAt(4) }])
+  })
+
+  it('is refused, and the others go on', async () => {
+    const { archiver, archived, told } = await archiveThree('refuse')
+    await vi.waitUntil(
+      () => told('segment-archived').length === 2 && told('segment-failing').length > 0,
+      10_000,
+    )
+    expect(await archived(4)).toBeNull()
+    expect(archiver.archived).toBe(at(4))
+    expect(told('segment-failing')).toMatchObject([
+      { name: nameAt(4), error: { code: 'ARCHIVE_LOCAL_FILE_NOT_WAL' } },
+    ])
+    // Brought back as it was received, it goes.
+    await writeFile(join(receiver.directory, nameAt(4)), walOf(4))
+    await vi.waitUntil(() => archiver.archived === at(6), 10_000)
+  })
 })
