@@ -1,6 +1,6 @@
 /** Reads content while it is packed, on the thread that packs it: so it has to be read from the disk only once. */
 export interface ContentReader {
-  /** @param bytes the next of the content; theirs until the call returns */
+  /** @param bytes the next of the content; good until the call returns */
   take(bytes: Buffer): void
   /**
    * @param sha256 of the whole content, in hexadecimal digits
@@ -21,7 +21,7 @@ export interface ReaderSource {
 export interface ContentReading {
   readonly source: ReaderSource
   /**
-   * Called when the content was seen in the store, unless it had not to be packed.
+   * Called when the content is in the store; not when it was found there before it was packed.
    *
    * @param found null for nothing, and when reading failed: packing does not fail with it
    */
