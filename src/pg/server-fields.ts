@@ -36,5 +36,6 @@ export function readServerFields(frame: Buffer): ServerFields {
     if (name !== undefined) fields[name] = frame.toString('utf8', at + 1, end)
     at = end + 1
   }
+  if (fields.message === '') fields.message = `${what} without a text`
   return fields
 }

@@ -9,7 +9,16 @@ import {
 import { Lineage } from './lineage.js'
 import { isBlank, type PageExpectation, pageFault, uint16, uint32 } from './page-check.js'
 import { aligned, type RecordScan, type RecordSink } from './record-scan.js'
-import { BAD_PAGE, nonZeroCount, RECORD_START, REST, type ScanState, ZEROS } from './scan-state.js'
+import {
+  BAD_PAGE,
+  nonZeroCount,
+  RECORD_BODY,
+  RECORD_HEADER,
+  RECORD_START,
+  REST,
+  type ScanState,
+  ZEROS,
+} from './scan-state.js'
 
 export interface PageEntryOptions {
   readonly ancestors: readonly Ancestor[] | null
@@ -74,6 +83,7 @@ export class PageEntry {
       else state.behindEnd += nonZeroCount(bytes, at, at + headSize)
     } else if (fault !== null) {
       state.fail(fault.kind, pageLsn, fault.text)
+      if (state.next === RECORD_HEADER || state.next === RECORD_BODY) this.#sink.onDroppedRecord()
       state.next = BAD_PAGE
     }
     if (fault !== null) return
