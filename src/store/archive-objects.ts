@@ -86,8 +86,11 @@ export class ArchiveObjects {
       if (info !== null) {
         // On `created` too: it proves that this very content is there, and not only a success status.
         this.compare(info, facts)
-        if (answer === 'exists') return 'already-there'
-        if (info.size === body.length) return 'stored'
+        if (info.size === body.length) return answer === 'exists' ? 'already-there' : 'stored'
+        if (answer === 'exists') {
+          await this.proveContent(info, compression.algorithm, facts, options)
+          return 'already-there'
+        }
       }
       // Removed since, or lost: once more, and then it is not ours to explain.
       if (attempt >= 2) {
@@ -140,6 +143,25 @@ export class ArchiveObjects {
         if (!(error instanceof StoreError) || error.code !== 'STORE_CORRUPT' || attempt >= 2) throw error
       }
     }
+  }
+
+  /**
+   * Reads an object that was stored by somebody else, or in another way, before it counts as archived: what its metadata
+   * say may be all that is left of it.
+   *
+   * @throws WalArchiveError `ARCHIVE_CONFLICT`; StoreError `STORE_CORRUPT`
+   */
+  async proveContent(
+    info: ObjectInfo,
+    algorithm: StoreAlgorithm | undefined,
+    ours: ContentFacts,
+    options: OperationOptions,
+  ): Promise<void> {
+    this.compare(info, ours)
+    const raw = await this.get(info.key, algorithm, ours.rawLength, options)
+    if (raw === null) throw this.corrupt(info.key, 'it was there and is not any more')
+    const theirs = { sha256: await sha256Hex(raw), rawLength: raw.length }
+    if (theirs.sha256 !== ours.sha256) throw conflict(info.key, this.store.name, ours, theirs)
   }
 
   /** SHA-256 of an object's raw content, as it was stored with; null when the object or that is not there. */

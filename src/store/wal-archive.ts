@@ -127,7 +127,10 @@ export class WalArchive {
       for (const other of await otherVariants(objects.store, name, extension, { signal })) {
         const info = await objects.store.head(other, { signal })
         if (info === null) continue
-        objects.compare(info, { sha256: await contentSha256(raw), rawLength: raw.length })
+        const stored = parseWalKey(other)?.extension
+        const algorithm = STORE_ALGORITHMS.find((each) => storeExtension(each) === stored)
+        const facts = { sha256: await contentSha256(raw), rawLength: raw.length }
+        await objects.proveContent(info, algorithm, facts, { signal })
         found = true
       }
       return found

@@ -53,3 +53,13 @@ export function leaked(what: string, error: unknown): Finding {
 export function must(condition: boolean, what: string): asserts condition {
   if (!condition) throw new Finding(what)
 }
+
+/** The first line in which two texts differ, from both. */
+export function firstDifference(one: string, other: string): string {
+  const lines = [one.split('\n'), other.split('\n')] as const
+  const at = lines[0].findIndex((line, index) => line !== lines[1][index])
+  const shown = lines.map((each) =>
+    JSON.stringify((at < 0 ? '' : (each[at] ?? 'nothing more')).slice(0, 200)),
+  )
+  return `line ${at}: ${shown.join(' and ')}`
+}

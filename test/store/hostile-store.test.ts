@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
 import { compressBuffer } from '../../src/codec/index.js'
 import { type ObjectStore, openStore, WalArchive } from '../../src/store/index.js'
+import { HostileStore } from '../fuzz/hostile-store.js'
 import { SEGMENT_SIZE, SYSTEM_IDENTIFIER, segmentBytes, segmentNamed } from '../restore/known-segments.js'
 
 type Handler = (request: http.IncomingMessage, response: http.ServerResponse) => void
@@ -363,5 +364,28 @@ describe('walship fetch', () => {
     rmSync(join(folder, 'RECOVERYXLOG'))
     const missing = await serve(archiveWith(null))
     expect(await fetchFrom(missing.endpoint, folder)).toMatchObject({ status: 1, written: null })
+  })
+})
+
+describe('a segment that is there already', () => {
+  it.each([
+    ['the same way, and lost its body', 'lz4'],
+    ['in another way, and lost its body', 'gzip'],
+  ] as const)('%s, is not taken for archived', async (_, algorithm) => {
+    const store = new HostileStore()
+    const identity = {
+      systemIdentifier: String(SYSTEM_IDENTIFIER),
+      segmentSize: SEGMENT_SIZE,
+      layoutVersion: 1 as const,
+    }
+    const first = await WalArchive.open(store, { compression: { algorithm, level: undefined }, identity })
+    expect(await first.putSegment(NAME, RAW)).toBe('stored')
+    const compression = { algorithm: 'lz4', level: undefined } as const
+    const again = await WalArchive.open(store, { compression, identity })
+    expect(await again.putSegment(NAME, RAW)).toBe('already-there')
+    const [object] = [...store.objects].filter(([key]) => key.startsWith('wal/')).map(([, kept]) => kept)
+    object!.body = Buffer.alloc(0)
+    const once = await WalArchive.open(store, { compression, identity })
+    await expect(once.putSegment(NAME, RAW)).rejects.toMatchObject({ code: 'STORE_CORRUPT' })
   })
 })

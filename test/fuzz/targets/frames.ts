@@ -1,5 +1,5 @@
 import { FrameSplitter } from '../../../src/pg/frame-splitter.js'
-import { type FuzzTarget, judged, must } from '../judge.js'
+import { type FuzzTarget, firstDifference, judged, must } from '../judge.js'
 import { mutateBytes } from '../mutate.js'
 import type { Random } from '../random.js'
 import { sessionFrames } from '../seeds.js'
@@ -21,7 +21,7 @@ export const framesTarget: FuzzTarget = {
     const inStream = random.onceIn(2)
     const whole = outcome([bytes], inStream)
     const cut = outcome(cuts(random, bytes), inStream)
-    must(whole === cut, `other frames when they are cut: ${whole.slice(-200)} and ${cut.slice(-200)}`)
+    must(whole === cut, `other frames when they are cut: ${firstDifference(whole, cut)}`)
   },
 }
 

@@ -14,7 +14,7 @@ import {
   WalVerifier,
 } from '../../../src/records/index.js'
 import { formatLsn, type Lsn, parseLongPageHeader } from '../../../src/wal/index.js'
-import { type FuzzTarget, leaked, must } from '../judge.js'
+import { type FuzzTarget, firstDifference, leaked, must } from '../judge.js'
 import { mutateBytes, mutateText } from '../mutate.js'
 import type { Random } from '../random.js'
 import { SEED_SEGMENT_SIZE, WAL_SEEDS, type WalSeed } from '../seeds.js'
@@ -60,7 +60,7 @@ export const pagesTarget: FuzzTarget = {
     }
     const whole = attempt('the record reader', () => scan(bytes.length))
     const cut = attempt('the record reader', () => scan(random.pick([1, 7, 100, 8191, 8193])))
-    must(whole === cut, `in pieces something else is found: ${whole.slice(-200)} and ${cut.slice(-200)}`)
+    must(whole === cut, `in pieces something else is found: ${firstDifference(whole, cut)}`)
     const verifier = new WalVerifier(options)
     attempt('the verifier', () => verifier.push(lsn, bytes))
     parseLongPageHeader(bytes)
