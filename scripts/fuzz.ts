@@ -32,12 +32,22 @@ const seed = Number(values.seed)
 const watchdog = new Watchdog(names, HANG_LIMIT_MS)
 let inputs = 0
 let found = 0
+let underWay = ''
+// Nothing is left to be done, and yet somebody waits: what never settles ends the process without a word.
+process.on('exit', () => {
+  if (underWay === '') return
+  process.stderr.write(`HANGS: ${underWay} never ends\n`)
+  process.exitCode = 1
+})
 for (const [place, target] of FUZZ_TARGETS.entries()) {
   if (values.target !== undefined && !values.target.includes(target.name)) continue
   const first = Number(values.case ?? 0)
   const runs = values.case !== undefined ? 1 : Number(values.runs ?? target.shortRuns)
   const startedAt = performance.now()
-  const run = await runTarget(target, seed, first, runs, (index) => watchdog.onCase(place, index))
+  const run = await runTarget(target, seed, first, runs, (index) => {
+    watchdog.onCase(place, index)
+    underWay = `target ${target.name}, case ${index}`
+  })
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
   const most = (run.mostBytes / 1024 / 1024).toFixed(0)
   process.stdout.write(
@@ -51,6 +61,7 @@ for (const [place, target] of FUZZ_TARGETS.entries()) {
   inputs += run.inputs
   found += run.findings.length
 }
+underWay = ''
 await watchdog.close()
 const peak = Math.round(process.resourceUsage().maxRSS / 1024)
 process.stdout.write(`${inputs} inputs, ${found} findings, seed ${seed}, ${peak} MB at the peak\n`)

@@ -35,6 +35,14 @@ async function* decompressGzip(chunks: AsyncIterable<Buffer>): AsyncGenerator<Bu
     gunzip.on('error', (error) => reject(new CorruptStreamError('gzip', error.message, error)))
   })
   failed.catch(() => {})
+  // Zeros behind the last member, as a crash leaves them, end the stream; what is written then is never answered.
+  let isOver = false
+  const over = new Promise<void>((resolve) => {
+    gunzip.once('end', () => {
+      isOver = true
+      resolve()
+    })
+  })
   const take = () => {
     while (gunzip.read() !== null);
     const taken = produced
@@ -43,16 +51,13 @@ async function* decompressGzip(chunks: AsyncIterable<Buffer>): AsyncGenerator<Bu
   }
   try {
     for await (const chunk of chunks) {
-      await Promise.race([failed, new Promise<void>((resolve) => gunzip.write(chunk, () => resolve()))])
+      const written = new Promise<void>((resolve) => gunzip.write(chunk, () => resolve()))
+      await Promise.race([failed, over, written])
       yield* take()
+      if (isOver) return
     }
-    await Promise.race([
-      failed,
-      new Promise<void>((resolve) => {
-        gunzip.once('end', resolve)
-        gunzip.end()
-      }),
-    ])
+    gunzip.end()
+    await Promise.race([failed, over])
     yield* take()
   } finally {
     gunzip.destroy()

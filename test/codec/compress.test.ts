@@ -145,6 +145,21 @@ describe.each([
 })
 
 describe('gzip', () => {
+  it('ends where zeros begin, as a crash leaves them behind a file, whatever the pieces', async () => {
+    const raw = walLikeBytes(50_000)
+    const out = new Collected()
+    const compressor = createCompressor(GZIP, out.output)
+    await compressor.write([raw])
+    await compressor.end()
+    const packed = Buffer.concat([out.bytes, Buffer.alloc(100_000)])
+    for (const size of [7, 1000, packed.length]) {
+      const blocks: Buffer[] = []
+      for await (const block of decompress('gzip', source(packed, size))) blocks.push(block)
+      expect(Buffer.concat(blocks).equals(raw)).toBe(true)
+      expect(await recoverableSize('gzip', () => source(packed, size))).toBe(raw.length)
+    }
+  })
+
   it('has neither time nor name in its header, and applies the level', async () => {
     const sizes: number[] = []
     for (const level of [1, 9]) {
