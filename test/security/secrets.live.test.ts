@@ -205,16 +205,14 @@ describe('secrets', () => {
     walship('receive', '-D', folder, '--heartbeat-url', `nonsense:${SECRETS.heartbeat}`)
     walship('receive', '-D', folder, '--config', 'config.yaml')
     walship(
-      'receive',
-      '-D',
-      folder,
+      ...['receive', '-D', folder, '-n', '-w', '-d', to(`password=${SECRETS.rightPassword}`)],
       '--store',
       's3://bucket',
       '--s3-endpoint',
       refused,
       '--s3-sse',
       'customer',
-      '--s3-sse-customer-key-file',
+      '--s3-sse-c-key-file',
       'key',
     )
     walship('verify', '--store', 's3://bucket/x', '--s3-endpoint', refused, '--s3-attempts', '1')
