@@ -1,6 +1,7 @@
 import { gunzip } from 'node:zlib'
 import { decompressFrame } from 'lz4-napi'
 import { CorruptStreamError } from './errors.js'
+import { decompressLz4 } from './lz4-decompress.js'
 import { lz4ContentBound } from './lz4-frame.js'
 import { PackedOutput, packedBound } from './packed-output.js'
 import { type StoreAlgorithm, type StoreCompression, zstd } from './store-compression.js'
@@ -43,7 +44,7 @@ export async function decompressBuffer(
 ): Promise<Buffer> {
   if (algorithm === 'none') return limited(algorithm, packed, maxLength)
   if (algorithm === 'lz4' && lz4ContentBound(packed) > 2 * maxLength + LZ4_BOUND_SLACK)
-    throw tooLong(algorithm, maxLength)
+    return unpackBlockByBlock(packed, maxLength)
   const library = algorithm === 'zstd' ? zstd() : null
   const options = { maxOutputLength: Math.max(1, maxLength) }
   try {
@@ -54,6 +55,21 @@ export async function decompressBuffer(
     if (error instanceof CorruptStreamError) throw error
     throw new CorruptStreamError(algorithm, error instanceof Error ? error.message : String(error), error)
   }
+}
+
+/** Slower, and never more in memory than was asked for: for a bomb, or a file of many small blocks. */
+async function unpackBlockByBlock(packed: Buffer, maxLength: number): Promise<Buffer> {
+  async function* whole(): AsyncGenerator<Buffer> {
+    yield packed
+  }
+  const blocks: Buffer[] = []
+  let length = 0
+  for await (const block of decompressLz4(whole())) {
+    blocks.push(block)
+    length += block.length
+    if (length > maxLength) throw tooLong('lz4', maxLength)
+  }
+  return Buffer.concat(blocks, length)
 }
 
 function limited(algorithm: StoreAlgorithm, content: Buffer, maxLength: number): Buffer {

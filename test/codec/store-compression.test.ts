@@ -84,6 +84,14 @@ describe('compression of archived objects', () => {
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(20_000_000)
   })
 
+  it('lz4: many small blocks that could be large are still read', async () => {
+    const pieces = Array.from({ length: 400 }, () => noise(3000))
+    const frames: Buffer[] = []
+    for (const piece of pieces) frames.push(await compressBuffer({ algorithm: 'lz4', level: 1 }, piece))
+    const raw = Buffer.concat(pieces)
+    expect((await decompressBuffer('lz4', Buffer.concat(frames), raw.length)).equals(raw)).toBe(true)
+  })
+
   it('lz4: what other tools write is not taken for more than it is', async () => {
     for (const raw of [
       walLikeBytes(5 * 1024 * 1024),
