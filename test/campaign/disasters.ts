@@ -228,20 +228,14 @@ export const DISASTERS: Readonly<Record<string, Disaster>> = {
   removed: {
     what: 'the open file is removed under it',
     async strike(lab) {
-      const partial = openFile(lab)
       // What was acknowledged of it is gone by this hand, until it comes again.
-      if (partial !== undefined) unlinkSync(join(lab.directory, partial))
-      if (partial !== undefined) lab.excuse(partial.slice(0, 24))
+      await spoilOpenFile(lab, unlinkSync)
     },
   },
   truncated: {
     what: 'the open file is truncated under it',
     async strike(lab) {
-      const partial = openFile(lab)
-      if (partial === undefined) return
-      lab.excuse(partial.slice(0, 24))
-      const path = join(lab.directory, partial)
-      truncateSync(path, below(lab.random, statSync(path).size))
+      await spoilOpenFile(lab, (path) => truncateSync(path, below(lab.random, statSync(path).size)))
     },
   },
   emptied: {
@@ -296,8 +290,20 @@ export function olderVersion(): string | null {
   return process.env.WALSHIP_CAMPAIGN_OLDER ?? null
 }
 
-function openFile(lab: Lab): string | undefined {
-  return readdirSync(lab.directory).find((name) => name.endsWith('.partial'))
+/** The file may get its final name at any moment, so it is tried until there was one. */
+async function spoilOpenFile(lab: Lab, spoil: (path: string) => void): Promise<void> {
+  await waitFor('an open file', () => {
+    const partial = readdirSync(lab.directory).find((name) => name.endsWith('.partial'))
+    if (partial === undefined) return false
+    lab.excuse(partial.slice(0, 24))
+    try {
+      spoil(join(lab.directory, partial))
+      return true
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+      throw error
+    }
+  })
 }
 
 function limitFileSize(lab: Lab, limit: number | 'unlimited'): void {

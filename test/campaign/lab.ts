@@ -152,11 +152,18 @@ export class Lab implements AsyncDisposable {
     await this.#loading
   }
 
-  /** Waits for so much more to be acknowledged than now. */
+  /** Waits for so much more to come. A receiver that gives up meanwhile, as after a failed fsync, is started again. */
   async progress(byteCount: number): Promise<void> {
     const { recorder } = this
     const before = recorder.bytesSent
-    await waitFor('WAL to flow', () => recorder.bytesSent >= before + byteCount, CATCH_UP_MS)
+    await waitFor(
+      'WAL to flow',
+      async () => {
+        await this.ensureReceiver()
+        return recorder.bytesSent >= before + byteCount
+      },
+      CATCH_UP_MS,
+    )
   }
 
   async pause(maxMs: number): Promise<void> {
