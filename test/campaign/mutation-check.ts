@@ -1,5 +1,5 @@
 /**
- * Can the campaign fail? `npm run campaign:mutations [-- PART OF A NAME]` makes each mistake of mutations.ts in a copy of
+ * Can the campaign fail? `npm run campaign:mutations [-- PATTERN]` makes each mistake of mutations.ts in a copy of
  * the sources and demands that it is noticed. Ends with status 1 when one is not.
  */
 import { spawn } from 'node:child_process'
@@ -23,13 +23,13 @@ const COPIED = [
 ]
 const LIMIT_MS = 600_000
 
-const wanted = process.argv[2] ?? ''
+const wanted = new RegExp(process.argv[2] ?? '')
 const copy = mkdtempSync(join(tmpdir(), 'walship-mutant-'))
 process.once('exit', () => rmSync(copy, { recursive: true, force: true }))
 for (const name of COPIED) cpSync(join(PROJECT, name), join(copy, name), { recursive: true })
 for (const name of ['node_modules', '.cache']) symlinkSync(join(PROJECT, name), join(copy, name))
 
-const chosen = MUTATIONS.filter(({ what }) => what.includes(wanted))
+const chosen = MUTATIONS.filter(({ what }) => wanted.test(what))
 const unnoticed: string[] = []
 // A campaign that finds something in good sources would notice every mutation.
 for (const command of new Set(chosen.map(({ noticedBy }) => noticedBy ?? SHORT_CAMPAIGN))) {

@@ -92,8 +92,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     what: 'acknowledged before the fsync',
     file: 'src/segments/wal-writer.ts',
-    from: '    const segment = this.#current\n    // Every synchronous commit comes here',
-    to: '    this.#flushed = target\n    const segment = this.#current\n    // Every synchronous commit comes here',
+    from: '    if (sync) await this.#sync()\n',
+    to: '    if (sync) {\n      void this.#sync().catch(() => {})\n      this.#flushed = this.#written\n    }\n',
   },
   {
     what: 'acknowledged before a full segment is final',

@@ -23,6 +23,9 @@ const METHODS = ['none', 'none', 'none', 'gzip:1', 'lz4'] as const
 const FAILURES: readonly (readonly [CallKind, string])[] = [
   ['write', 'ENOSPC'],
   ['write', 'EIO'],
+  // Several times: what it loses shows only when the power goes later.
+  ['sync', 'EIO'],
+  ['sync', 'EIO'],
   ['sync', 'EIO'],
   ['directory-sync', 'EIO'],
   ['rename', 'EIO'],
@@ -144,11 +147,11 @@ async function live(life: Life, problems: string[]): Promise<(typeof ENDS)[numbe
   return end
 }
 
-/** In every fourth life some calls fail. */
+/** In every third life some calls fail. */
 function planFailures(random: Random): (kind: CallKind) => string | undefined {
-  if (random() > 0.25) return () => undefined
+  if (random() > 0.33) return () => undefined
   const [kind, errno] = pick(random, FAILURES)
-  let nth = 1 + below(random, kind === 'write' || kind === 'sync' ? 60 : 8)
+  let nth = 1 + below(random, kind === 'write' ? 60 : 8)
   return (call) => (call === kind && --nth === 0 ? errno : undefined)
 }
 

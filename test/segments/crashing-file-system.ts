@@ -6,6 +6,8 @@ import { DiskModel, type Inode } from '../support/disk-model.js'
 /** What is thrown at everything that still runs when the power is cut or the process killed. */
 export class PowerCut extends Error {}
 
+const SHORT_WRITES = 0.03
+
 export type CallKind =
   | 'open'
   | 'write'
@@ -78,6 +80,11 @@ export class CrashingFileSystem implements FileSystem {
     if (errno !== undefined) throw osError(errno)
   }
 
+  /** Now and then a write takes only a part. */
+  writesShort(): boolean {
+    return this.#random() < SHORT_WRITES
+  }
+
   async open(path: string, flags: number): Promise<OpenFile> {
     await this.call('open')
     if ((flags & constants.O_DIRECTORY) !== 0) return new CrashingDirectory(this)
@@ -148,6 +155,7 @@ class CrashingFile implements OpenFile {
     // In two steps, so that the power can be cut in between.
     const bytes = Buffer.concat(buffers)
     const half = Math.ceil(bytes.length / 2)
+    const isShort = this.#system.writesShort()
     for (const [from, to] of [
       [0, half],
       [half, bytes.length],
@@ -156,6 +164,9 @@ class CrashingFile implements OpenFile {
       const piece = bytes.subarray(from, to)
       if (mirror !== null) writeSync(mirror, piece, 0, piece.length, position + from)
       this.#inode.write(piece, position + from)
+      if (!isShort || to === bytes.length) continue
+      if (writesDurably) this.#inode.writeDurably(piece, position)
+      return half
     }
     if (writesDurably) this.#inode.writeDurably(bytes, position)
     return bytes.length
