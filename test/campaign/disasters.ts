@@ -63,6 +63,17 @@ function failing(what: string, call: FailingCall, codes: readonly FailureCode[])
   }
 }
 
+function stopping(mode: 'immediate' | 'fast'): Disaster {
+  return {
+    what: `${mode} stop of the server`,
+    async strike(lab) {
+      await lab.server.stop(mode)
+      await lab.checkAcknowledged()
+      await lab.server.start()
+    },
+  }
+}
+
 export const DISASTERS: Readonly<Record<string, Disaster>> = {
   kill: {
     what: 'SIGKILL of the receiver',
@@ -108,22 +119,8 @@ export const DISASTERS: Readonly<Record<string, Disaster>> = {
       await lab.server.start()
     },
   },
-  'server-immediate': {
-    what: 'immediate stop of the server',
-    async strike(lab) {
-      await lab.server.stop('immediate')
-      await lab.checkAcknowledged()
-      await lab.server.start()
-    },
-  },
-  'server-fast': {
-    what: 'fast stop of the server',
-    async strike(lab) {
-      await lab.server.stop('fast')
-      await lab.checkAcknowledged()
-      await lab.server.start()
-    },
-  },
+  'server-immediate': stopping('immediate'),
+  'server-fast': stopping('fast'),
   'server-smart': {
     what: 'smart stop of the server',
     async strike(lab) {

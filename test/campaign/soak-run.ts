@@ -17,7 +17,7 @@ import { growth, median, type Sample, sampleOf } from './process-samples.js'
 const SAMPLE_MS = 500
 const CATCH_UP_MS = 90_000
 /** One disaster in so many is the death of the receiver, which begins the samples anew. */
-const KILL_EVERY = 40
+const KILL_EVERY = 300
 
 export interface SoakResult {
   readonly disasters: Readonly<Record<string, number>>

@@ -10,7 +10,7 @@ import { CrashingFileSystem, PowerCut } from './crashing-file-system.js'
 import { walByteAt } from './known-wal.js'
 import { lsnOf, MB, temporaryDirectory } from './wal-directory-fixture.js'
 
-const KILL_POINTS = 80
+const KILL_POINTS = 48
 
 function openOn(files: CrashingFileSystem, method: string, start: Lsn): Promise<WalWriter> {
   return WalWriter.open({
@@ -56,7 +56,7 @@ it.each(['none', 'gzip:1', 'lz4'])('%s', async (method) => {
     const start = await startFrom(directory, files.model.image)
     // The server hears `start` as flushed before the first byte comes.
     await openOn(files, method, start)
-    for (let cut = 0; cut < 5; cut++) {
+    for (let cut = 0; cut < 2; cut++) {
       const found = await startFrom(directory, files.model.afterPowerCut(true))
       expect(found, `killed at call ${call}`).toBeGreaterThanOrEqual(start)
     }
