@@ -13,6 +13,7 @@ import type { SegmentFileContext } from './segment-file.js'
  * may be anything, and garbage that happens to decode would stand for bytes that are nowhere.
  */
 export class OlderPartial {
+  readonly #name: string
   readonly #file: OpenFile
   readonly #content: AsyncGenerator<Buffer>
   #size: number
@@ -45,14 +46,15 @@ export class OlderPartial {
         await file.sync().catch((error) => {
           throw syncError(partialName, error)
         })
-      return new OlderPartial(file, content, context.segmentSize)
+      return new OlderPartial(partialName, file, content, context.segmentSize)
     } catch (error) {
       await file.close().catch(() => {})
       throw error
     }
   }
 
-  private constructor(file: OpenFile, content: RecoverableContent, segmentSize: number) {
+  private constructor(name: string, file: OpenFile, content: RecoverableContent, segmentSize: number) {
+    this.#name = name
     this.#file = file
     this.#content = content.read()
     this.#size = Math.min(content.size, segmentSize)
@@ -63,7 +65,11 @@ export class OlderPartial {
     return this.#size
   }
 
-  /** Compares the bytes that follow those of the calls before; `size` ends where they differ. */
+  /**
+   * Compares the bytes that follow those of the calls before; `size` ends where they differ.
+   *
+   * @throws WalFileError `WAL_FILE_OPEN_FAILED` when the file cannot be read: that says nothing about what it holds
+   */
   async compare(buffers: readonly Buffer[]): Promise<void> {
     for (let bytes of buffers) {
       while (bytes.length > 0 && this.#compared < this.#size) {
@@ -85,14 +91,13 @@ export class OlderPartial {
     await this.#file.close()
   }
 
-  /** False at the end, and where it can no longer be read. */
+  /** False at the end. */
   async #readOn(): Promise<boolean> {
-    const next = await this.#content.next().catch(() => null)
-    if (next !== null && !next.done) {
-      this.#ahead = next.value
-      return true
-    }
-    this.#size = this.#compared
-    return false
+    const next = await this.#content.next().catch((error) => {
+      throw openError(this.#name, true, error)
+    })
+    if (next.done) this.#size = this.#compared
+    else this.#ahead = next.value
+    return !next.done
   }
 }

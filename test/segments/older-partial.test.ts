@@ -5,6 +5,7 @@ import { expect, it } from 'vitest'
 import { createCompressor, parseCompression } from '../../src/codec/index.js'
 import { noise } from '../codec/sample-data.js'
 import { walByteAt } from './known-wal.js'
+import { ObservedFileSystem } from './observed-file-system.js'
 import {
   contentOf,
   lsnOf,
@@ -58,5 +59,25 @@ it.each([
   await writer.write(lsnOf(1, GOOD), [held.subarray(GOOD, 2 * GOOD)], true)
   expect(writer.flushed).toBe(lsnOf(1, 2 * GOOD))
   await writer.close()
+  expect((await contentOf(directory, name)).equals(held)).toBe(true)
+})
+
+it('that cannot be read is kept, and ends the writing', async () => {
+  const directory = temporaryDirectory()
+  const name = `${segment(1)}.lz4.partial`
+  const held = noise(3 * GOOD)
+  writeFileSync(join(directory, name), await packed('lz4', held))
+
+  const files = new ObservedFileSystem()
+  let syncs = 0
+  // Once it was opened, looked through and synced.
+  files.react = ({ kind }) => {
+    if (kind === 'sync') syncs += 1
+    return kind === 'read' && syncs > 1 ? 'EIO' : undefined
+  }
+  const writer = await openWriter(directory, { files, compression: parseCompression('lz4') })
+  await expect(writer.write(lsnOf(1), [held.subarray(0, GOOD)], true)).rejects.toThrow('Input/output error')
+  await writer.close()
+  expect(writer.flushed).toBe(lsnOf(1))
   expect((await contentOf(directory, name)).equals(held)).toBe(true)
 })
