@@ -1,14 +1,18 @@
-import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import type { PostgresServer } from '../../scripts/postgres-server.js'
 import { waitFor } from '../../scripts/wait-for.js'
 import type { Fleet } from '../../src/status/index.js'
+import { formatLsn } from '../../src/wal/index.js'
 import { expectSameWal } from './received-wal.js'
 import { ReceiverProcess } from './receiver-process.js'
+import { canMount, smallDisk } from './small-disk.js'
 import { testDirectory } from './test-directory.js'
 import { launchTestServer, SEGMENT_SIZE, streaming, switchSegment, writeWal } from './test-server.js'
 
+const CAN_MOUNT = canMount()
 const TEST_MS = 240_000
 /** A cluster that is given up is tried anew after ten seconds at first. */
 const RETURN_MS = 90_000
@@ -196,6 +200,82 @@ syncBuiltinESMExports()
     const { status, stderr } = await receiver.stop('SIGTERM')
     expect(status).toBe(0)
     expect(stderr).toMatch(/"cluster":"broken".*"event":"cluster_failed".*"code":"CLI_UNEXPECTED"/)
+  })
+
+  it('goes on beside a wrong password, a full disk, and a store that takes all and answers nothing', async () => {
+    const [first, second] = servers as [PostgresServer, PostgresServer]
+    const guarded = await launchTestServer({
+      settings: { password_encryption: 'scram-sha-256' },
+      hba: 'local all all trust\nhost replication hushed 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n',
+    })
+    onTestFinished(() => guarded[Symbol.asyncDispose]())
+    await guarded.query(`CREATE ROLE hushed LOGIN REPLICATION PASSWORD 'sesame'`)
+    const sockets = new Set<Socket>()
+    const silent = createServer((socket) => void sockets.add(socket.on('error', () => {})))
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => {
+      for (const socket of sockets) socket.destroy()
+      silent.close()
+    })
+    const { port } = silent.address() as { port: number }
+    const home = await testDirectory()
+    const passfile = join(home, 'pgpass')
+    await writeFile(passfile, '*:*:*:hushed:nightingale\n', { mode: 0o600 })
+    const { path, directory } = await configure({
+      password: `dbname: ${guarded.dsn.replace(/user=\S+/, '')} user=hushed passfile=${passfile}`,
+      hanging: `dbname: ${first.dsn}\n    s3-endpoint: http://127.0.0.1:${port}`,
+      full: `dbname: ${second.dsn}\n    min-free-space: 0`,
+      well: `dbname: ${second.dsn}`,
+    })
+    if (!CAN_MOUNT) console.warn('!! NO MOUNT: no cluster has a full disk here')
+    const disk = CAN_MOUNT ? await smallDisk(2 * SEGMENT_SIZE + 100_000) : directory('full')
+    const text = (await readFile(path, 'utf8'))
+      .replace(directory('full'), disk)
+      .replace(/store: \S+\/hanging\/store/, 's3-region: us-east-1\n    store: s3://bucket/prefix')
+    await writeFile(path, text)
+    // Without WAL of its own to go on from, a cluster waits for its store.
+    const before = ReceiverProcess.walship(['-D', directory('hanging'), '-d', first.dsn])
+    onTestFinished(() => before[Symbol.asyncDispose]())
+    await streaming(first)
+    await writeWal(first, SEGMENT_SIZE)
+    await before.said(/segment_finished/)
+    await before.stop()
+
+    const receiver = start(path, { AWS_ACCESS_KEY_ID: 'x', AWS_SECRET_ACCESS_KEY: 'y' })
+    const url = await urlOf(receiver)
+    await clusterIs(url, 'password', ({ stream }) => stream.state === 'failed')
+    await clusterIs(url, 'well', ({ stream }) => stream.state === 'streaming')
+    await writeWal(first, SEGMENT_SIZE)
+    for (let round = 0; round < 5; round += 1) await writeWal(second, SEGMENT_SIZE)
+    const end = await switchSegment(second)
+    if (CAN_MOUNT) await clusterIs(url, 'full', ({ counters }) => counters.streamFailures > 0)
+    await clusterIs(url, 'well', ({ counters }) => counters.segmentsArchived >= 5)
+    await clusterIs(url, 'well', ({ verdict }) => verdict.level === 'safe')
+    await expectSameWal(directory('well'), second.walDirectory, { to: end, segmentSize: SEGMENT_SIZE })
+    expect(sockets.size).toBeGreaterThan(0)
+    const [password, hanging, full, well] = (await fleetAt(url)).clusters
+    expect(password!.stream.lastError?.message).toContain('password authentication failed')
+    expect(hanging!.archive?.state).toBe('opening')
+    if (CAN_MOUNT) expect(full!.stream.lastError?.message).toContain('No space left on device')
+    expect(well).toMatchObject({ stream: { lastError: null }, counters: { breakdowns: 0, connects: 1 } })
+    expect(receiver.stderr).not.toContain('nightingale')
+    expect((await receiver.stop('SIGTERM')).status).toBe(0)
+  })
+
+  it('ends when all have: with 1 where one failed that must not be tried anew', async () => {
+    const [first, second] = servers as [PostgresServer, PostgresServer]
+    const end = formatLsn(await writeWal(first, 1000))
+    await writeWal(first, 100_000)
+    const { path } = await configure({
+      done: `dbname: ${first.dsn}\n    endpos: ${end}`,
+      gone: `dbname: ${second.dsn} port=1\n    no-loop: on`,
+    })
+    const both = await ReceiverProcess.walship(['--config', path]).exit
+    expect(both.status).toBe(1)
+    expect(both.stderr).toMatch(/"cluster":"done".*"event":"cluster_ended","reason":"endpos"/)
+    expect(both.stderr).toMatch(/"cluster":"gone".*"event":"cluster_failed"/)
+    const one = await ReceiverProcess.walship(['--config', path, '--cluster', 'done']).exit
+    expect(one.status).toBe(0)
   })
 
   it('tries everything out with --check, and receives nothing', async () => {
