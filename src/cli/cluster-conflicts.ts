@@ -1,9 +1,12 @@
 import { realpath } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { WalshipError } from '../base/index.js'
 import { configuredServers } from '../pg/index.js'
 import type { ClusterCommand } from './cluster-command.js'
 import { CommandLineError } from './command-line-error.js'
+import type { ReceiveOptionValues } from './receive-options.js'
+import { redactSecrets } from './redact.js'
 
 /** A thing that only one cluster may have. */
 interface Claim {
@@ -60,9 +63,10 @@ async function claimsOf(
       why: 'segments of different clusters have the same names: give each a prefix of its own',
     })
   }
+  // Without a slot too: a connection string that makes no sense is found before anything begins.
+  const servers = serversOf(cluster, values, environment)
   if (values.slot !== undefined) {
-    const { dbname: dsn, host, port, username: user } = values
-    for (const server of configuredServers({ dsn, host, port, user, environment }))
+    for (const server of servers)
       claims.push({
         cluster,
         key: `slot ${server} ${values.slot}`,
@@ -71,6 +75,23 @@ async function claimsOf(
       })
   }
   return claims
+}
+
+function serversOf(
+  cluster: string | null,
+  { dbname: dsn, host, port, username: user }: ReceiveOptionValues,
+  environment: Readonly<Record<string, string | undefined>>,
+): string[] {
+  try {
+    return configuredServers({ dsn, host, port, user, environment })
+  } catch (error) {
+    if (!(error instanceof WalshipError)) throw error
+    throw new CommandLineError(`cluster "${cluster}": ${redactSecrets(error.message)}`, {
+      pointsAtHelp: false,
+      hint: error.hint,
+      cause: error,
+    })
+  }
 }
 
 /** Also of what is not there yet: a missing mount is the trouble of one cluster. */

@@ -49,7 +49,8 @@ function prettyText(colorize: boolean): (line: string) => string {
   const toText = prettyFactory({
     colorize,
     translateTime: 'SYS:yyyy-mm-dd HH:MM:ss.l',
-    ignore: 'pid,name,event',
+    ignore: 'pid,name,event,cluster',
+    messageFormat: ({ cluster, msg }) => (cluster === undefined ? String(msg) : `${cluster}: ${msg}`),
   })
   return (line) => toText(JSON.parse(line))
 }

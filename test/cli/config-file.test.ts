@@ -286,6 +286,7 @@ clusters:
     [one('status-interval: x'), 'invalid value "x"', 'comes from "clusters.a.status-interval"'],
     ['clusters:\n  a:\n    slot: x', 'cluster "a": no target directory specified', ''],
     [one('compress: lzma'), 'cluster "a": unrecognized compression algorithm', ''],
+    [one('dbname: host=a hots=b'), 'cluster "a": invalid connection option "hots"', ''],
     [one('password: on'), 'cluster "a": --password asks a person', 'passfile=FILE'],
     [`${one('slot: x')}  b:\n    directory: /a\n`, 'clusters "a" and "b" have the same directory "/a"', ''],
     [
