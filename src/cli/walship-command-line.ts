@@ -16,7 +16,6 @@ import { type VerifySettings, verifySettings } from './verify-options.js'
 import { walshipVersion } from './version.js'
 import { COMMANDS, type CommandSpec, topHelp } from './walship-commands.js'
 import { type LogFormat, type LogLevel, RECEIVE_COMMAND_OPTIONS } from './walship-options.js'
-
 import type { StatusCommand } from './walship-status.js'
 
 export interface LogChoice {
