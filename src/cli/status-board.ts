@@ -4,7 +4,6 @@ import type { Progress, ReceiveEvent, Receiver } from '../receive/index.js'
 import {
   buildSnapshot,
   type CoverageState,
-  type ErrorFacts,
   HISTORY_INTERVAL_MS,
   History,
   PositionMarks,
@@ -14,9 +13,9 @@ import {
   type Thresholds,
 } from '../status/index.js'
 import { INVALID_LSN, type Lsn, lsnMax, lsnMin } from '../wal/index.js'
+import { ArchiveRecord } from './archive-record.js'
 import { CoverageWatch } from './coverage-watch.js'
 import { DirectoryUsage } from './directory-usage.js'
-import { errorFacts } from './error-facts.js'
 import { named } from './log-events.js'
 import type { Shipping } from './shipping.js'
 import { SlotWatch, type SlotWatchOptions } from './slot-watch.js'
@@ -56,6 +55,7 @@ export class StatusBoard {
   readonly #timers: NodeJS.Timeout[] = []
   readonly #events: RecentEvent[] = []
   readonly #record = new StreamRecord()
+  readonly #archive = new ArchiveRecord()
   #slot: SlotWatch | null = null
   /** How far the run before was, until this one knows better. */
   #before: {
@@ -67,14 +67,6 @@ export class StatusBoard {
   #shipping: Shipping | null = null
   #coverage: CoverageWatch | null = null
   #receivedBytes = 0
-  #segmentsArchived = 0
-  #uploadFailures = 0
-  /** Of those, what the archiver of this run has told. */
-  #uploadFailuresSeen = 0
-  /** Since when something waits; for as long as the archiver cannot look, because the store does not answer. */
-  #pendingSince: Date | null = null
-  #storeError: ErrorFacts | null = null
-  #lastArchivedAt: Date | null = null
   #serverSeenAt: Date | null = null
   #received: Lsn | null = null
   #firstStart: Lsn | null = null
@@ -108,9 +100,9 @@ export class StatusBoard {
     this.#coverage?.close()
     this.#receiver = receiver
     this.#shipping = shipping
+    this.#archive.attach(shipping)
     this.#received = null
     this.#firstStart = null
-    this.#uploadFailuresSeen = 0
     this.#coverage = shipping === null ? null : new CoverageWatch(shipping)
     this.#coverage?.start()
     if (slotWatch !== null && slotName !== undefined)
@@ -141,8 +133,7 @@ export class StatusBoard {
   }
 
   onArchiveEvent(event: ArchiveEvent): void {
-    if (event.kind === 'segment-archived') this.#segmentsArchived += 1
-    if (event.kind.endsWith('-archived')) this.#lastArchivedAt = new Date()
+    this.#archive.onEvent(event)
     this.#coverage?.onArchiveEvent(event)
   }
 
@@ -223,7 +214,6 @@ export class StatusBoard {
       this.#received = received
       this.#reported = lsnMax(this.#reported, progress.reported)
     }
-    const snapshot = this.#shipping?.archiverSnapshot ?? null
     this.#forget([
       written,
       progress.flushed,
@@ -231,13 +221,7 @@ export class StatusBoard {
       progress.reported,
       this.#archived ?? undefined,
     ])
-    if ((snapshot?.pendingSegments ?? 0) === 0) this.#pendingSince = null
-    else this.#pendingSince ??= new Date()
-    const failures = snapshot?.failures ?? 0
-    if (failures > this.#uploadFailuresSeen && snapshot?.lastError)
-      this.#storeError = errorFacts(snapshot.lastError)
-    this.#uploadFailures += Math.max(0, failures - this.#uploadFailuresSeen)
-    this.#uploadFailuresSeen = failures
+    this.#archive.look()
   }
 
   /** Ages below the slowest position are not asked for any more. */
@@ -281,7 +265,7 @@ export class StatusBoard {
         archived: this.#archived,
         reported: known(this.#reported),
       },
-      archive: this.#archiveState(),
+      archive: this.#archive.state,
       slot: this.#slot?.facts ?? {
         name: slotName ?? null,
         unknown: slotName === undefined ? 'no slot is used' : 'nobody looks at it (--slot-check 0)',
@@ -294,31 +278,11 @@ export class StatusBoard {
       directory: { ...this.#usage.facts, minFreeBytes },
       counters: {
         ...this.#record.counts,
+        ...this.#archive.counts,
         receivedBytes: this.#receivedBytes,
-        segmentsArchived: this.#segmentsArchived,
-        uploadFailures: this.#uploadFailures,
       },
       coverage: this.#coverageState,
       events: [...this.#events],
-    }
-  }
-
-  #archiveState(): StatusFacts['archive'] {
-    const shipping = this.#shipping
-    if (shipping === null) return null
-    const archiver = shipping.archiverSnapshot
-    const opening = shipping.openError === null ? null : errorFacts(shipping.openError)
-    return {
-      store: shipping.storeName,
-      state: archiver === null ? 'opening' : archiver.failingSince === null ? 'working' : 'failing',
-      failingSince: archiver?.failingSince == null ? null : new Date(archiver.failingSince),
-      lastError: archiver === null ? opening : this.#storeError,
-      lastSuccessAt: this.#lastArchivedAt,
-      pendingSegments: archiver?.pendingSegments ?? null,
-      pendingBytes: archiver?.pendingBytes ?? null,
-      oldestPendingAt:
-        archiver?.oldestPendingAt == null ? this.#pendingSince : new Date(archiver.oldestPendingAt),
-      stuckFiles: archiver?.stuckFiles ?? null,
     }
   }
 }
