@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { open, opendir, statfs, unlink } from 'node:fs/promises'
+import { open, statfs, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoText, WalshipError } from '../base/index.js'
 import { PhysicalReplicationConnection } from '../pg/index.js'
@@ -10,6 +10,7 @@ import type { ClusterCommand } from './cluster-command.js'
 import { connectionArguments } from './connection-arguments.js'
 import { storeCompression } from './fetch-store.js'
 import type { ProgramHost } from './program-host.js'
+import { checkDirectory } from './receive-settings.js'
 import { redactSecrets } from './redact.js'
 
 /** What was found of one thing. */
@@ -57,16 +58,24 @@ async function* check(
 ): AsyncGenerator<Finding> {
   const { values, shipping } = command
   const known = new Map<string, string>()
-  yield await attempt('directory', () => checkDirectory(values.directory!, known))
+  yield await attempt('directory', () => tryDirectory(values.directory!, known))
   yield* checkServer(command, host, programName, known)
   if (shipping.store !== undefined) yield await attempt('store', () => checkStore(command, host, known))
 }
 
-async function checkDirectory(directory: string, known: Map<string, string>): Promise<string> {
-  await (await opendir(directory)).close()
+async function tryDirectory(directory: string, known: Map<string, string>): Promise<string> {
+  await checkDirectory(directory)
   const probe = join(directory, `.walship-check-${randomUUID()}`)
-  await (await open(probe, 'wx', 0o600)).close()
-  await unlink(probe)
+  try {
+    await (await open(probe, 'wx', 0o600)).close()
+    await unlink(probe)
+  } catch (error) {
+    throw new WalshipError(`could not make a file in directory "${directory}": ${errnoText(error)}`, {
+      code: 'CLI_DIRECTORY',
+      hint: 'the user that runs this program must be able to write there',
+      cause: error,
+    })
+  }
   const { bavail, bsize } = await statfs(directory)
   const identity = await readSystemIdentifier(directory)
   if (identity !== null) known.set('directory', String(identity.systemIdentifier))

@@ -138,11 +138,11 @@ function explained(
       ? undefined
       : sections.map((section) => section.placeOf(option)).find((found) => found !== undefined)
   const where = place === undefined ? '' : ` (${place})`
-  return new CommandLineError(`cluster "${cluster}": ${error.message}${where}`, {
-    pointsAtHelp: false,
-    hint: error.hint,
-    cause: error,
-  })
+  const message = `cluster "${cluster}": ${error.message}${where}`
+  const { code, hint, retryable } = error
+  if (error instanceof CommandLineError || code === 'STORE_OPTION')
+    return new CommandLineError(message, { pointsAtHelp: false, hint, cause: error })
+  return new WalshipError(message, { code, hint, retryable, cause: error })
 }
 
 /** Later layers win, also where two options exclude each other. */

@@ -62,8 +62,12 @@ export function checkCompression(text: string): CompressionSpec {
   }
 }
 
-/** Before any connection is made, because a receiver that cannot store WAL must not reserve any. */
-async function checkDirectory(directory: string): Promise<void> {
+/**
+ * Before any connection is made, because a receiver that cannot store WAL must not reserve any.
+ *
+ * @throws WalshipError `CLI_DIRECTORY`
+ */
+export async function checkDirectory(directory: string): Promise<void> {
   try {
     // Node would take '' for the current directory.
     if (directory === '') throw Object.assign(new Error('empty path'), { code: 'ENOENT' })

@@ -23,6 +23,12 @@ export interface StatusCommand {
   readonly intervalMs: number
 }
 
+/** What was found, and why one of several clusters is not in it. */
+interface Seen {
+  readonly found: StatusSnapshot | Fleet
+  readonly trouble?: Error
+}
+
 /** Shown, and the data is in danger. 1 and 2 mean that nothing could be shown. */
 const EXIT_IN_DANGER = 3
 const ASK_LIMIT_MS = 10_000
@@ -43,15 +49,19 @@ export async function status(command: StatusCommand, host: ProgramHost): Promise
     return isFleet(found) ? renderFleetText(found, { color }) : renderStatusText(found, { color })
   }
   if (values.watch !== true) {
-    const found = await take()
+    const { found, trouble } = await take()
     host.stdout.write(show(found))
+    if (trouble !== undefined) throw trouble
     return (isFleet(found) ? found.level : found.verdict.level) === 'danger' ? EXIT_IN_DANGER : 0
   }
   const stop = new StopRequest(host.signals, () => host.signals.exit(0))
   stop.listen()
   try {
     do {
-      const text = await take().then(show, (error: Error) => `${error.message}\n`)
+      const text = await take().then(
+        ({ found, trouble }) => show(found) + (trouble === undefined ? '' : `\n${trouble.message}\n`),
+        (error: Error) => `${error.message}\n`,
+      )
       host.stdout.write(host.stdout.isTTY ? CLEAR_SCREEN + text : text)
     } while (await sleep(command.intervalMs, stop.signal))
   } finally {
@@ -67,12 +77,12 @@ function isFleet(found: StatusSnapshot | Fleet): found is Fleet {
 async function statusSource(
   { values, clusters }: StatusCommand,
   host: ProgramHost,
-): Promise<() => Promise<StatusSnapshot | Fleet>> {
+): Promise<() => Promise<Seen>> {
   const { url, cluster, directory, store } = values
   if (typeof url === 'string') {
     const tokenFile = values['http-token-file']
     const token = await httpToken(typeof tokenFile === 'string' ? tokenFile : undefined, host.environment)
-    return () => ask(url, typeof cluster === 'string' ? cluster : undefined, token)
+    return async () => ({ found: await ask(url, typeof cluster === 'string' ? cluster : undefined, token) })
   }
   const [first] = clusters ?? []
   if (clusters === null || first === undefined) {
@@ -81,20 +91,26 @@ async function statusSource(
         pointsAtHelp: true,
         hint: 'name a running walship by --url, or a directory by -D, a store by --store, or both',
       })
-    return () => snapshotAtRest(null, values, host)
+    return async () => ({ found: await snapshotAtRest(null, values, host) })
   }
-  if (clusters.length === 1) return () => snapshotAtRest(first.name, first.all, host)
-  return async () => {
-    const snapshots: StatusSnapshot[] = []
-    // One after the other: each lists a store.
-    for (const { name, all, explain } of clusters)
-      snapshots.push(
-        await snapshotAtRest(name, all, host).catch((error) => {
-          throw explain(error)
-        }),
-      )
-    return fleetOf(snapshots)
+  if (clusters.length === 1) return async () => ({ found: await snapshotAtRest(first.name, first.all, host) })
+  return () => lookAtAll(clusters, host)
+}
+
+/** @throws what the first has failed with, when all have */
+async function lookAtAll(clusters: readonly ClusterLayers[], host: ProgramHost): Promise<Seen> {
+  const snapshots: StatusSnapshot[] = []
+  let trouble: Error | undefined
+  // One after the other: each lists a store.
+  for (const { name, all, explain } of clusters) {
+    try {
+      snapshots.push(await snapshotAtRest(name, all, host))
+    } catch (error) {
+      trouble ??= explain(error) as Error
+    }
   }
+  if (snapshots.length === 0) throw trouble
+  return { found: fleetOf(snapshots), trouble }
 }
 
 /** @throws WalshipError `CLI_STATUS_URL` */

@@ -14,7 +14,7 @@ import { launchTestServer, SEGMENT_SIZE, streaming, switchSegment, writeWal } fr
 
 const CAN_MOUNT = canMount()
 const TEST_MS = 240_000
-/** A cluster that is given up is tried anew after ten seconds at first. */
+/** A cluster that is given up is tried anew within ten seconds at first. */
 const RETURN_MS = 90_000
 
 async function urlOf(receiver: ReceiverProcess): Promise<string> {
@@ -290,6 +290,18 @@ syncBuiltinESMExports()
       /^good\n {2}directory {2}good .*\n {2}server {5}good {3}PostgreSQL .*\n {2}store {6}good /,
     )
     expect(failed.stdout).toMatch(/^bad\n.*\n {2}server {5}FAILED .*Connection refused/m)
+    const atRest = await ReceiverProcess.command(['status', '--config', path]).exit
+    expect(atRest).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(/^good +SAFE: .*\n.*\nbad +SAFE: /m),
+    })
+    await rename(directory('bad'), `${directory('bad')}.away`)
+    expect(await ReceiverProcess.command(['status', '--config', path]).exit).toMatchObject({
+      status: 1,
+      stdout: expect.stringMatching(/^good +SAFE: /m),
+      stderr: expect.stringMatching(/error: cluster "bad": could not open directory/),
+    })
+    await rename(`${directory('bad')}.away`, directory('bad'))
     const good = await ReceiverProcess.walship(['--config', path, '--check', '--cluster', 'good']).exit
     expect(good).toMatchObject({
       status: 0,
