@@ -6,6 +6,7 @@ import type { Catalog } from './catalog.js'
 import { nameOf } from './local-names.js'
 import { RangeSet } from './range-set.js'
 import type { StoreHealth } from './store-health.js'
+import { coveringParts } from './tail-plan.js'
 import { untilStored } from './until-stored.js'
 
 export interface ArchiveInventoryOptions {
@@ -77,5 +78,26 @@ export class ArchiveInventory {
     )
     catalog.list(timeline, listed)
     return listed
+  }
+
+  /**
+   * Enters the segments from `from` on that the archive holds whole in parts, up to the first that it does not: a
+   * receiver that died before such a one went up as a whole has left it so, and the next one may have begun behind it.
+   */
+  async listWholeTails(timeline: number, from: bigint, to: bigint, signal: AbortSignal): Promise<void> {
+    const { archive, segmentSize, catalog, health, backoff } = this.#options
+    for (let segment = from; segment < to; segment += 1n) {
+      const parts = await untilStored(() => archive.listTailParts(timeline, segment, { signal }), {
+        what: nameOf({ timeline, segment }, segmentSize),
+        health,
+        backoff,
+        signal,
+      })
+      const listed = parts.map((part) => ({ ...part, generation: 0 }))
+      if (coveringParts(listed).at(-1)?.to !== segmentSize) return
+      const whole = new RangeSet()
+      whole.add(segment)
+      catalog.list(timeline, whole)
+    }
   }
 }

@@ -31,6 +31,9 @@ export interface DirectoryWatchOptions {
   onEvent(event: ArchiveEvent): void
 }
 
+/** How often the archive is looked at for what fills a gap that was told. */
+const GAP_LIST_MS = 60_000
+
 /**
  * Compares the directory with what is known, and enters into the catalog and the coverage what follows
  * from it: new segments and history files, the timeline followed, holes, partials that were left.
@@ -41,6 +44,7 @@ export class DirectoryWatch {
   #finishedMeanwhile: SegmentId[] = []
   #head: Head | null = null
   #gapTold: bigint | null = null
+  #gapListedAt = 0
   #historyToldMissing = 0
   #retiring = false
   #noted = ''
@@ -165,11 +169,15 @@ export class DirectoryWatch {
       return
     }
     const hole = coverage.firstHole(segment)
-    if (hole === null || hole.from === this.#gapTold) return
-    // Not here, but perhaps in the archive: another receiver may have brought it there.
+    const isTold = hole !== null && hole.from === this.#gapTold
+    if (hole === null || (isTold && Date.now() < this.#gapListedAt + GAP_LIST_MS)) return
+    // Not here, but perhaps in the archive: another receiver may have brought it there, or bring it there later.
+    this.#gapListedAt = Date.now()
     await inventory.list(timeline, hole.from, segment, signal)
+    const missing = coverage.firstHole(segment)
+    if (missing !== null) await inventory.listWholeTails(timeline, missing.from, missing.to, signal)
     const still = coverage.firstHole(segment)
-    if (still !== null) this.#tellGap(timeline, still)
+    if (still !== null && still.from !== this.#gapTold) this.#tellGap(timeline, still)
   }
 
   /** Without a history file in the archive nobody finds the way to the timeline. */

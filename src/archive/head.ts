@@ -1,7 +1,7 @@
 import type { SegmentId } from './catalog.js'
 import type { LocalDirectory } from './local-directory.js'
 import { type LocalFiles, nameOf } from './local-names.js'
-import { liveSegmentId } from './open-segment-reader.js'
+import { liveSegmentId, wasWrittenBy } from './open-segment-reader.js'
 import type { LiveSegment } from './options.js'
 
 /** Where the receiver is, or where it would go on. */
@@ -29,7 +29,8 @@ export async function findHead(
   const before = { timeline: id.timeline, segment: id.segment - 1n }
   const listed = files.finished.get(id.timeline)?.has(before.segment) ?? false
   // The segment before may be on its way to its final name; a directory being read can miss it then.
-  const finishing = !listed && id.segment > 0n && (await isThere(before, directory))
+  const isOurs = id.segment > 0n && wasWrittenBy(live, before, directory.segmentSize)
+  const finishing = !listed && isOurs && (await isThere(before, directory))
   return { timeline: id.timeline, segment: finishing ? before.segment : id.segment, idlePartial: null }
 }
 

@@ -64,11 +64,11 @@ export class OpenSegmentReader {
     return extent
   }
 
-  /** The receiver is in a later segment, so that this one is complete whatever its name. */
-  #isBehind({ timeline, segment }: SegmentId): boolean {
+  /** Its writer is in a later segment, so that this one is complete whatever its name. */
+  #isBehind(id: SegmentId): boolean {
     const live = this.#live()
-    if (live === null || live.timeline !== timeline) return false
-    return segmentNumber(live.segmentStart, this.#directory.segmentSize) > segment
+    if (live === null || !wasWrittenBy(live, id, this.#directory.segmentSize)) return false
+    return segmentNumber(live.segmentStart, this.#directory.segmentSize) > id.segment
   }
 
   #liveOf({ timeline, segment }: SegmentId): LiveSegment | null {
@@ -85,4 +85,13 @@ export function writtenOffset(live: LiveSegment): number {
 
 export function liveSegmentId(live: LiveSegment, segmentSize: number): SegmentId {
   return { timeline: live.timeline, segment: segmentNumber(live.segmentStart, segmentSize) }
+}
+
+/**
+ * Whether the stream that is live has come through a segment, or is in it. A partial that lies before its start was left
+ * by an earlier one, and is not complete because the receiver is beyond it: it may have gone on behind what
+ * another receiver has archived.
+ */
+export function wasWrittenBy(live: LiveSegment, id: SegmentId, segmentSize: number): boolean {
+  return live.timeline === id.timeline && id.segment >= segmentNumber(live.streamStart, segmentSize)
 }

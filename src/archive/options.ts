@@ -65,6 +65,8 @@ export interface LiveSegment {
    * only if the writer was the same before and after.
    */
   readonly writer: number
+  /** Where the writer began: the start of a segment, at `segmentStart` or before. */
+  readonly streamStart: Lsn
 }
 
 export const DEFAULT_UPLOADS = 4

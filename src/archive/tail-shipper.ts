@@ -4,7 +4,7 @@ import type { SegmentId } from './catalog.js'
 import { asWalshipError, LocalFileError } from './errors.js'
 import type { ArchiveEvent } from './events.js'
 import { nameOf } from './local-names.js'
-import { liveSegmentId, type OpenSegmentReader, writtenOffset } from './open-segment-reader.js'
+import { liveSegmentId, type OpenSegmentReader, wasWrittenBy, writtenOffset } from './open-segment-reader.js'
 import type { LiveSegment } from './options.js'
 import { SegmentTail } from './segment-tail.js'
 import type { StoreHealth } from './store-health.js'
@@ -63,7 +63,7 @@ export class TailShipper {
     if (live === null || mustWait(live.timeline) || (!force && isBehind())) return
     const id = liveSegmentId(live, segmentSize)
     for (const tail of this.#tails.values()) {
-      const finished = tail.id.timeline === id.timeline && tail.id.segment < id.segment
+      const finished = tail.id.segment < id.segment && wasWrittenBy(live, tail.id, segmentSize)
       if (finished && eager) tail.advance(segmentSize)
     }
     const written = writtenOffset(live)

@@ -7,6 +7,8 @@ export const LOG_EVENTS = {
     'streaming begins at `lsn` on `timeline`; `origin` is what said so: `directory`, `archive`, `slot`, `server` or `next-timeline`',
   segment_finished: '`segment` is complete under its final name; `lsn` is its end',
   timeline_switched: 'the server went on to `timeline`; the old one was received up to `lsn`',
+  branch_left:
+    'a failover has lost what was written on `timeline` behind `switchLsn`; it is kept here up to `lsn`, and `nextTimeline` is followed',
   segment_left_partial: '`segment` was closed before it was full',
   segment_skipped: '`file` has a wrong size and was not counted when looking for the start',
   stopping: 'nothing more is taken from the stream; `cause` is `interrupt` or `endpos`',

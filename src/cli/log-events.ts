@@ -25,6 +25,15 @@ export function logEvent(log: Logger, event: ReceiveEvent): void {
         `switched to timeline ${event.timeline} at ${formatLsn(event.lsn)}`,
       )
       break
+    case 'branch-left': {
+      const { timeline, nextTimeline } = event
+      const [switchLsn, lsn] = [formatLsn(event.switchLsn), formatLsn(event.lsn)]
+      log.warn(
+        { event: named('branch_left'), timeline, switchLsn, lsn, nextTimeline },
+        `the server left timeline ${timeline} at ${switchLsn}: what was written on it behind that is lost there, and kept here up to ${lsn}`,
+      )
+      break
+    }
     case 'segment-left-partial':
       log.info(
         { event: named('segment_left_partial'), segment: event.name },

@@ -81,6 +81,7 @@ export async function receiveCluster(
       }),
       retry: settings.loop ? { initial: true, everything: false, delayMs: retryDelayMs } : null,
       ensureSlot: shippingSettings.ensureSlot,
+      leftBranch: shippingSettings.followFailover ? 'follow' : 'refuse',
       verify: shippingSettings.verify === 'off' ? undefined : shippingSettings.verify,
       archive: shipping ?? undefined,
       ackPolicy: shipping?.ackPolicy,

@@ -68,6 +68,15 @@ export const SHIPPING_OPTIONS: readonly WalshipOption[] = [
     variable: 'WALSHIP_ENSURE_SLOT',
   },
   {
+    name: 'follow-failover',
+    section: 'Options',
+    description: 'follow a new primary also where its history leaves out WAL that is kept here',
+    variable: 'WALSHIP_FOLLOW_FAILOVER',
+    details:
+      'After a failover to a standby that had not received all. What it leaves out stays in directory and archive. ' +
+      'Without this walship ends then, and says both positions: the server might be a copy that was restored to the past.',
+  },
+  {
     name: 'verify',
     argument: 'HOW',
     section: 'Options',
@@ -100,6 +109,7 @@ export interface ShippingSettings {
   readonly keepLocal: { readonly segments?: number; readonly ageMs?: number } | null
   readonly allowGap: boolean
   readonly ensureSlot: boolean
+  readonly followFailover: boolean
   readonly minFreeBytes: number
   readonly verify: VerifyChoice
   /** All values, for the store's own options. */
@@ -145,6 +155,7 @@ export function shippingSettings(values: OptionValues): ShippingSettings {
     keepLocal: parseKeepLocal(text(values, 'keep-local')),
     allowGap: values['allow-gap'] === true,
     ensureSlot: values['ensure-slot'] === true,
+    followFailover: values['follow-failover'] === true,
     minFreeBytes: free !== undefined ? parseSize(free) : store === undefined ? 0 : STORE_MIN_FREE_BYTES,
     verify: verify as VerifyChoice,
     values,

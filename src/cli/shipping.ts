@@ -254,8 +254,8 @@ export class Shipping implements ArchiveDoor {
   #live(): ReturnType<ConstructorParameters<typeof Archiver>[0]['live']> {
     const open = this.#receiver?.openSegment ?? null
     if (open === null) return null
-    const { timeline, segmentStart, name, written, writer } = open
-    return { timeline, segmentStart, partialName: name, written, writer }
+    const { name, ...rest } = open
+    return { ...rest, partialName: name }
   }
 
   async #recordGap(gap: Gap, signal: AbortSignal): Promise<void> {

@@ -1,6 +1,7 @@
 import type { WalshipError } from '../base/index.js'
 import type { WalProblem } from '../records/index.js'
 import type { Lsn } from '../wal/index.js'
+import type { LeftBranch } from './server-line.js'
 import type { StartPoint } from './stream-position.js'
 
 /** Why a receiver ended without an error. */
@@ -23,6 +24,8 @@ export type ReceiveEvent =
       /** The timeline that ended, and where the new one branches off: at `lsn` or before. */
       readonly left: { readonly timeline: number; readonly switchLsn: Lsn }
     }
+  /** WAL is kept here that the server's history leaves out: a failover has lost it. Once for each start. */
+  | ({ readonly kind: 'branch-left' } & LeftBranch)
   /** The open segment was closed before it was full. */
   | { readonly kind: 'segment-left-partial'; readonly name: string }
   /** A file of the directory was not counted when looking for the start. `reason` is a whole sentence. */

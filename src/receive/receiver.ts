@@ -50,6 +50,11 @@ export interface ReceiverOptions {
   readonly archive?: ArchiveDoor
   /** Make the slot, with WAL reserved, when it is missing. */
   readonly ensureSlot?: boolean
+  /**
+   * What to do when WAL is kept here that the server's history leaves out, as after a failover to a standby that had
+   * not received all: end with both positions, or follow the server. By default the server has the last word.
+   */
+  readonly leftBranch?: 'refuse' | 'follow'
   /** Stop taking WAL while the directory has less free space. */
   readonly space?: SpaceLimits
   /** Check all WAL before it is written; by default nothing is checked. */
@@ -76,6 +81,8 @@ export interface OpenSegmentView {
   readonly written: Lsn
   /** Differs from stream to stream; a new one begins the file anew. */
   readonly writer: number
+  /** Where it began. */
+  readonly streamStart: Lsn
 }
 
 /**
@@ -146,7 +153,13 @@ export class Receiver {
     const file = this.#active?.writer.openFile
     if (this.#active == null || file == null) return null
     const { start, writer } = this.#active
-    return { timeline: start.timeline, written: writer.written, writer: this.#streamCount, ...file }
+    return {
+      timeline: start.timeline,
+      written: writer.written,
+      writer: this.#streamCount,
+      streamStart: start.lsn,
+      ...file,
+    }
   }
 
   /** Tells the server at once what the ack policy says now: what it looks at has moved on. */
@@ -243,6 +256,7 @@ export class Receiver {
         slotName,
         archive,
         walWasRemoved: this.#walWasRemoved,
+        leftBranch: this.#options.leftBranch,
         signal,
         onEvent,
       })

@@ -4,12 +4,16 @@ import type { ArchiveDoor } from './archive-door.js'
 import { asWalshipError, ReceiveError } from './errors.js'
 import type { ReceiveEvent } from './events.js'
 import type { ServerFacts } from './server-facts.js'
+import { branchLeft, type ServerLine } from './server-line.js'
 import type { StartPoint } from './stream-position.js'
 
 export interface BehindArchiveOptions {
   readonly directory: string
   readonly facts: ServerFacts
   readonly walWasRemoved: boolean
+  /** Null: nobody looks at the server's history. */
+  readonly line: ServerLine | null
+  readonly leftBranch: 'refuse' | 'follow' | undefined
   readonly signal: AbortSignal
   onEvent(event: ReceiveEvent): void
 }
@@ -39,18 +43,28 @@ export async function startBehindArchive(
     return local
   }
   if (end === null) return local ?? (await fallback())
-  const archived: StartPoint = {
+  let archived: StartPoint = {
     lsn: segmentFloor(end.lsn, segmentSize),
     timeline: end.timeline,
     origin: 'archive',
   }
-  if (local !== null && local.lsn >= archived.lsn) {
-    await checkRun(archive, end, local.lsn, { ...options, segmentSize })
-    return local
+  const branch = options.line?.branchOf(end) ?? null
+  if (options.line !== null && branch !== null) {
+    if (options.leftBranch === 'refuse') throw branchLeft(branch)
+    if (local === null) options.onEvent({ kind: 'branch-left', ...branch })
+    // What is archived up to the switch is held; what follows is not part of what is received now.
+    end = { timeline: end.timeline, lsn: branch.switchLsn }
+    archived = { ...options.line.behind(branch), origin: 'archive' }
   }
-  if (!options.walWasRemoved) return archived
+  const goesOn = local !== null && local.lsn >= archived.lsn
+  if (goesOn) await checkRun(archive, end, local.lsn, { ...options, segmentSize })
+  if (!options.walWasRemoved) return goesOn ? local : archived
+  // What is only in the directory is not missing.
+  const held = goesOn && local.lsn > end.lsn ? { ...local, place: 'directory' } : { ...end, place: 'archive' }
   const start = await fallback()
-  if (start.lsn > end.lsn) await acceptGap(archive, end, start.lsn, 'the server has removed the WAL', options)
+  if (start.lsn > held.lsn)
+    await acceptGap(archive, held, start.lsn, 'the server has removed the WAL', options)
+  else if (goesOn) return local
   return start
 }
 
@@ -82,12 +96,18 @@ async function checkRun(
 ): Promise<void> {
   const runStart = await findRunStart(options.directory, options.segmentSize, to)
   if (runStart > end.lsn)
-    await acceptGap(archive, end, runStart, 'files are missing in the directory', options)
+    await acceptGap(
+      archive,
+      { ...end, place: 'archive' },
+      runStart,
+      'files are missing in the directory',
+      options,
+    )
 }
 
 async function acceptGap(
   archive: ArchiveDoor,
-  end: { readonly timeline: number; readonly lsn: Lsn },
+  end: { readonly timeline: number; readonly lsn: Lsn; readonly place: string },
   to: Lsn,
   reason: string,
   options: { readonly directory: string; readonly signal: AbortSignal },
@@ -97,7 +117,7 @@ async function acceptGap(
     return
   }
   throw new ReceiveError(
-    `the archive ends at ${formatLsn(end.lsn)} (timeline ${end.timeline}), and WAL is only to be had from ${formatLsn(to)} on: ${reason}`,
+    `the ${end.place} ends at ${formatLsn(end.lsn)} (timeline ${end.timeline}), and WAL is only to be had from ${formatLsn(to)} on: ${reason}`,
     {
       code: 'RECEIVE_GAP',
       hint: `put the missing files into "${options.directory}" if another place has them; or take a new base backup and go on with --allow-gap`,

@@ -5,6 +5,7 @@ import type { ArchiveDoor } from './archive-door.js'
 import { commandFailed, ReceiveError } from './errors.js'
 import type { ReceiveEvent } from './events.js'
 import type { ServerFacts } from './server-facts.js'
+import { branchLeft, ServerLine } from './server-line.js'
 import { startBehindArchive } from './start-behind-archive.js'
 import type { StartPoint } from './stream-position.js'
 
@@ -15,6 +16,8 @@ export interface StartPointOptions {
   readonly archive: ArchiveDoor | undefined
   /** The server has said that WAL from the archive's end on is gone. */
   readonly walWasRemoved: boolean
+  /** What to do when WAL is here that the server's history leaves out. Undefined: the server has the last word. */
+  readonly leftBranch: 'refuse' | 'follow' | undefined
   readonly signal: AbortSignal
   onEvent(event: ReceiveEvent): void
 }
@@ -34,14 +37,17 @@ export async function findStartPoint(
   facts: ServerFacts,
   options: StartPointOptions,
 ): Promise<StartPoint> {
+  const line =
+    options.leftBranch === undefined ? null : await ServerLine.of(connection, facts, options.signal)
   const scan = await findStreamingStart(options.directory, facts.segmentSize)
   for (const { name, reason } of scan.skipped) options.onEvent({ kind: 'segment-skipped', name, reason })
   const fallback = async () => (await slotStart(connection, facts, options)) ?? serverStart(facts)
-  const local: StartPoint | null = scan.start === null ? null : { ...scan.start, origin: 'directory' }
+  const found: StartPoint | null = scan.start === null ? null : { ...scan.start, origin: 'directory' }
+  const local = line === null ? found : await localOnLine(line, found, facts, options)
   const start =
     options.archive === undefined
       ? (local ?? (await fallback()))
-      : await startBehindArchive(options.archive, local, fallback, { ...options, facts })
+      : await startBehindArchive(options.archive, local, fallback, { ...options, facts, line })
   if (start.timeline > facts.timeline) {
     throw new ReceiveError(`starting timeline ${start.timeline} is not present in the server`, {
       code: 'RECEIVE_TIMELINE_UNKNOWN',
@@ -54,6 +60,24 @@ export async function findStartPoint(
     })
   }
   return start
+}
+
+/** Where the directory's files end on the way to where the server is. */
+async function localOnLine(
+  line: ServerLine,
+  found: StartPoint | null,
+  facts: ServerFacts,
+  options: StartPointOptions,
+): Promise<StartPoint | null> {
+  const branch = found === null ? null : line.branchOf(found)
+  if (branch === null) return found
+  if (options.leftBranch === 'refuse') throw branchLeft(branch)
+  options.onEvent({ kind: 'branch-left', ...branch })
+  const next = line.behind(branch)
+  // Some of what comes next may be here already: this is not the first start after the failover.
+  const { start } = await findStreamingStart(options.directory, facts.segmentSize, line.holds)
+  if (start === null || start.lsn <= next.lsn || start.timeline < next.timeline) return next
+  return { ...start, origin: 'directory' }
 }
 
 async function slotStart(

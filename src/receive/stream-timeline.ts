@@ -224,9 +224,9 @@ async function runStream(
       startLsn: start.lsn,
       timeline: start.timeline,
       statusInterval: options.statusIntervalMs / 1000,
-      // Behind an archive the slot may be a new one, further on, and the server without the WAL between. A position
-      // told before that shows would move the slot back there, and the next look would find no gap.
-      initialFeedback: start.origin === 'archive' ? undefined : { writeLsn, flushLsn },
+      // With an archive the slot may be a new one, further on, and the server without the WAL between. A position told
+      // before that shows would move the slot back there, and the next look would find no gap.
+      initialFeedback: options.archive === undefined ? { writeLsn, flushLsn } : undefined,
       pingTimeoutMs: options.pingTimeoutMs,
       // A slow disk must not cut the stream: the pump holds little, and feedback goes on meanwhile.
       stallTimeoutMs: 0,

@@ -31,14 +31,16 @@ const STATS_PER_TURN = 2000
  * PostgreSQL: src/bin/pg_basebackup/pg_receivewal.c (FindStreamingStart).
  *
  * @param segmentSize bytes, of the server's cluster
+ * @param counts false for a file that is left aside; by default all count
  * @returns `start` null when nothing usable is there; a lone segment 0 counts as nothing
  * @throws WalFileError `DIRECTORY_OPEN_FAILED`, `SEGMENT_SCAN_FAILED`
  */
 export async function findStreamingStart(
   directory: string,
   segmentSize: number,
+  counts: (file: WalFileName) => boolean = () => true,
 ): Promise<{ start: StreamingStart | null; skipped: SkippedFile[] }> {
-  const files = await listWalFiles(directory, segmentSize)
+  const files = (await listWalFiles(directory, segmentSize)).filter(counts)
   const skipped: SkippedFile[] = []
   const candidates: WalFileName[] = []
   let untilPause = STATS_PER_TURN

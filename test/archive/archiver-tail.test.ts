@@ -243,6 +243,48 @@ describe('a partial that nobody is writing', () => {
   })
 })
 
+describe('a takeover behind what another receiver has archived', () => {
+  /** Our own partial is of before; the other one has completed the segment. */
+  async function leftBehind(archive: MemoryArchive): Promise<ArchiverTrial> {
+    await receiver.place([2])
+    await receiver.placePartial(3, 2 * 8192)
+    const part = (from: number, to: number) =>
+      archive.putTailPart({ timeline: 1, segment: 3n, from, to }, contentOf(walOf(3).subarray(from, to)))
+    await part(0, 8192)
+    const t = trial({ archive, beginsAt: 2, ack: 'archived' }).start()
+    await t.untilArchived(at(3, 2 * 8192))
+    await part(2 * 8192, SEGMENT_SIZE)
+    return t
+  }
+
+  function expectNothingOfIt(t: ArchiverTrial): void {
+    for (const kind of ['coverage-gap', 'segment-conflict', 'warning'] as const)
+      expect(t.eventsOf(kind)).toEqual([])
+  }
+
+  it('goes on behind one that is there in parts only, and sends nothing of the old partial', async () => {
+    const archive = new MemoryArchive()
+    const t = await leftBehind(archive)
+    receiver.start(4)
+    await receiver.write(at(4, 5000))
+    await t.untilArchived(at(4, 5000))
+    expectNothingOfIt(t)
+    expect(archive.joinedTail(1, 3n).equals(walOf(3))).toBe(true)
+  })
+
+  it('goes on behind one that is there as a whole', async () => {
+    const archive = new MemoryArchive()
+    const t = await leftBehind(archive)
+    await archive.putSegment(nameAt(3), contentOf(walOf(3)))
+    await archive.deleteTail(1, 3n)
+    receiver.start(4)
+    await receiver.write(at(4, 5000))
+    await t.untilArchived(at(4, 5000))
+    expectNothingOfIt(t)
+    expect(archive.joinedTail(1, 3n)).toHaveLength(0)
+  })
+})
+
 describe('ack archived', () => {
   it('sends at once, several parts at a time, all that came meanwhile as the next, acknowledged in order', async () => {
     receiver.start(3)

@@ -55,6 +55,7 @@ export class FakeReceiver {
   timeline = 1
   #written: Lsn | null = null
   #writer = 0
+  #streamStart = at(0)
 
   static async create(): Promise<FakeReceiver> {
     return new FakeReceiver(await mkdtemp(join(tmpdir(), 'walship-archive-')))
@@ -68,6 +69,7 @@ export class FakeReceiver {
   start(segment: number, timeline = this.timeline): void {
     this.timeline = timeline
     this.#written = at(segment)
+    this.#streamStart = at(segment)
     this.#writer += 1
   }
 
@@ -91,6 +93,7 @@ export class FakeReceiver {
       partialName: `${name}.partial`,
       written: this.#written,
       writer: this.#writer,
+      streamStart: this.#streamStart,
     }
   }
 
