@@ -4,7 +4,7 @@ import { chainProblems } from './chain-check.js'
 import { type CommitTimeSource, CommitTimes } from './commit-times.js'
 import { PruneError } from './errors.js'
 import { type Floors, floorsBefore, floorsOfBackups, lowestFloors, newestBackups } from './floors.js'
-import { departureOf, gapMatters, keptRanges } from './kept-ranges.js'
+import { departureOf, gapMatters, type KeptRange, keptRanges } from './kept-ranges.js'
 import { findLocks } from './locks.js'
 import type { KnownBackup, PrunableInventory, PrunableWal } from './prunable-wal.js'
 import type { PrunePlan, PruneRules } from './prune-plan.js'
@@ -75,26 +75,39 @@ async function lookOnce({ wal, rules, times: source, now, signal }: PlanOptions)
       !gapMatters(gap, ranges, segmentSize) &&
       ![...locks.keys()].some(({ timeline }) => timeline === gap.timeline),
   )
-  const { byStoredTime, segmentsRead } = times.effort
-  const notes = [...found.notes]
-  if (byStoredTime > 0)
-    notes.push(
-      `${byStoredTime} segments have no index: they are as old as the time at which they were stored`,
-    )
-  for (const gap of inventory.gaps.filter((each) => gapMatters(each, ranges, segmentSize)))
-    notes.push(
-      `no recovery crosses the gap that was accepted from ${formatLsn(gap.from)} to ${formatLsn(gap.to)} on timeline ${gap.timeline}`,
-    )
-  if (segmentsRead > 0)
-    notes.push(`${segmentsRead} segments were read, because nothing else tells their times`)
+  const isGoing = new Set(goes.map(({ file }) => file))
   return {
-    ...{ source: wal.name, systemIdentifier, segmentSize, cutoffTime, backups, goes, gapsGo, notes },
-    stretches: plannedStretches(timelines, ranges, new Set(goes.map(({ file }) => file)), locks, segmentSize),
-    windows: await windowChanges(timelines, lines, new Set(goes.map(({ file }) => file)), times, segmentSize),
+    ...{ source: wal.name, systemIdentifier, segmentSize, cutoffTime, backups, goes, gapsGo },
+    stretches: plannedStretches(timelines, ranges, isGoing, locks, segmentSize),
+    windows: await windowChanges(timelines, lines, isGoing, times, segmentSize),
     lines: byTimeline,
+    notes: [...found.notes, ...gapNotes(inventory, ranges), ...effortNotes(times)],
     // Without a floor of its own for each line it does not matter where timelines began.
     problems: found.isSameForAll ? problems.filter(({ kind }) => kind !== 'history') : problems,
   }
+}
+
+function gapNotes(
+  { gaps, segmentSize }: PrunableInventory,
+  ranges: ReadonlyMap<number, KeptRange | null>,
+): string[] {
+  return gaps
+    .filter((gap) => gapMatters(gap, ranges, segmentSize))
+    .map(({ timeline, from, to }) => {
+      const where = `from ${formatLsn(from)} to ${formatLsn(to)} on timeline ${timeline}`
+      return `no recovery crosses the gap that was accepted ${where}`
+    })
+}
+
+function effortNotes({ effort: { byStoredTime, segmentsRead } }: CommitTimes): string[] {
+  return [
+    ...(byStoredTime === 0
+      ? []
+      : [`${byStoredTime} segments have no index: they are as old as the time at which they were stored`]),
+    ...(segmentsRead === 0
+      ? []
+      : [`${segmentsRead} segments were read, because nothing else tells their times`]),
+  ]
 }
 
 interface FoundFloors {

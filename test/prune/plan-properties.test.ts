@@ -40,6 +40,13 @@ function randomBackups(dice: Dice, wal: MemoryWal): KnownBackup[] {
   })
 }
 
+function randomRules(dice: Dice, wal: MemoryWal): Partial<PruneRules> {
+  giveTimes(dice, wal)
+  return dice.chance(50)
+    ? { keepForMs: (1 + dice.below(20)) * 86_400_000 }
+    : { backups: randomBackups(dice, wal) }
+}
+
 const namesOf = (files: readonly PrunableFile[]) => files.map(({ kind, name }) => `${kind} ${name}`)
 
 /** The segments on the way to a timeline's end, from the oldest that is there. */
@@ -119,10 +126,7 @@ describe('planPrune, for random trees of timelines', () => {
     for (let seed = 0; seed < TREES; seed++) {
       const dice = new Dice(seed)
       const wal = randomWal(dice)
-      giveTimes(dice, wal)
-      const rules = dice.chance(50)
-        ? { keepForMs: (1 + dice.below(20)) * 86_400_000 }
-        : { backups: randomBackups(dice, wal) }
+      const rules = randomRules(dice, wal)
       const found = await plan(wal, rules)
       expectNoNewHole(
         wal,
@@ -165,10 +169,7 @@ describe('planPrune, for random trees of timelines', () => {
     for (let seed = 0; seed < TREES; seed++) {
       const dice = new Dice(seed)
       const wal = randomWal(dice)
-      giveTimes(dice, wal)
-      const rules = dice.chance(50)
-        ? { keepForMs: (1 + dice.below(20)) * 86_400_000 }
-        : { backups: randomBackups(dice, wal) }
+      const rules = randomRules(dice, wal)
       const before = [...wal.files]
       // Half of the time the locks come after the plan was made.
       const isLate = dice.chance(50)
