@@ -112,7 +112,7 @@ export async function streamTimeline(
     endLsn: options.endLsn,
     // Where not all that was written is confirmed at once, a shutdown could hang on the answer.
     beforeAnswer: options.archive !== undefined || capped ? () => questions.answer() : undefined,
-    inspect: check && ((lsn, buffers) => check.take(lsn, buffers)),
+    inspect: check && ((lsn, bytes) => check.take(lsn, bytes)),
     // With --synchronous a commit on the server waits for this.
     onBatch: () => {
       if (options.synchronous) report()

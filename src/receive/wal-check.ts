@@ -107,6 +107,11 @@ export class WalCheck {
     if (this.mode === 'stop') throw damagedAtServer(problem)
   }
 
+  /** @internal For StreamCheck: something is being fetched again. */
+  get isWaiting(): boolean {
+    return this.#suspect !== null
+  }
+
   /** @internal For StreamCheck: what was suspect came again and was good. */
   passed(timeline: number, verified: Lsn): void {
     const suspect = this.#suspect
@@ -188,19 +193,15 @@ export class StreamCheck {
    *
    * @throws ReceiveError when it must not be written
    */
-  take(lsn: Lsn, buffers: readonly Buffer[]): void {
-    let at = lsn
-    for (const bytes of buffers) {
-      this.#verifier.push(at, bytes)
-      at = (at + BigInt(bytes.length)) as Lsn
-    }
+  take(lsn: Lsn, bytes: Buffer): void {
+    this.#verifier.push(lsn, bytes)
     const { start, segmentSize } = this.#options
     const found = this.#found
     if (found.length > 0) {
       this.#found = []
       for (const problem of found) this.#check.judge(problem, start.timeline, segmentSize)
     }
-    this.#check.passed(start.timeline, this.verified)
+    if (this.#check.isWaiting) this.#check.passed(start.timeline, this.verified)
   }
 }
 

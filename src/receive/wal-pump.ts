@@ -17,8 +17,12 @@ export interface WalPumpOptions {
   readonly reportsFlush: boolean
   /** Stop once more than this has been received. */
   readonly endLsn: Lsn | undefined
-  /** Sees each batch before it is written; what it throws ends the stream, and the batch is not written. */
-  inspect?(lsn: Lsn, buffers: readonly Buffer[]): void
+  /**
+   * Sees all bytes when they come, before they can be written; what it throws ends the stream, and these bytes are not
+   * written. When they come, and not when it is their turn: they are in the processor's cache then, and the disk has
+   * something to do meanwhile.
+   */
+  inspect?(lsn: Lsn, bytes: Buffer): void
   /** A batch has been written (and with `synchronous` flushed). */
   onBatch(): void
   /** More that has to be done before the server gets an answer it waits for. */
@@ -70,6 +74,11 @@ export class WalPump implements WalSink {
   onWal(lsn: Lsn, view: Buffer): void | Promise<void> {
     if (this.#frozen) return
     const bytes = this.#upToEnd(lsn, view)
+    try {
+      this.#options.inspect?.(lsn, bytes)
+    } catch (error) {
+      return this.#refuse(error)
+    }
     this.#received = lsnAdd(lsn, bytes.length)
     this.#next ??= newBatch(lsn)
     const { settled } = this.#next
@@ -100,7 +109,7 @@ export class WalPump implements WalSink {
     this.#frozen = true
   }
 
-  /** What a batch failed with: when it was the last one, nobody listens to the stream's call any more. */
+  /** What the pump failed with: when it was with the last bytes, nobody listens to the stream's call any more. */
   get failure(): unknown {
     return this.#failure
   }
@@ -115,6 +124,14 @@ export class WalPump implements WalSink {
     while (this.#running !== null) await this.#running
   }
 
+  /** What came before is good, and is written. */
+  async #refuse(error: unknown): Promise<never> {
+    this.freeze()
+    this.#failure = error
+    await this.drain()
+    throw error
+  }
+
   async #run(): Promise<void> {
     for (let batch = this.#next; batch !== null; batch = this.#next) {
       this.#next = null
@@ -123,13 +140,12 @@ export class WalPump implements WalSink {
         continue
       }
       try {
-        this.#options.inspect?.(batch.lsn, batch.buffers)
         await this.#writer.write(batch.lsn, batch.buffers, this.#options.synchronous)
         this.#options.onBatch()
         batch.resolve()
       } catch (error) {
         this.#failed = true
-        this.#failure = error
+        this.#failure ??= error
         this.#frozen = true
         batch.reject(error)
       }

@@ -32,7 +32,14 @@ class SlowWriter implements PumpWriter {
   }
 }
 
-function makePump(options: { endLsn?: Lsn; synchronous?: boolean; reportsFlush?: boolean } = {}) {
+interface PumpOptions {
+  endLsn?: Lsn
+  synchronous?: boolean
+  reportsFlush?: boolean
+  inspect?(lsn: Lsn, bytes: Buffer): void
+}
+
+function makePump(options: PumpOptions = {}) {
   const writer = new SlowWriter()
   const reported: { written: Lsn; flushed: Lsn }[] = []
   const pump = new WalPump(writer, START, {
@@ -40,6 +47,7 @@ function makePump(options: { endLsn?: Lsn; synchronous?: boolean; reportsFlush?:
     synchronous: options.synchronous ?? false,
     reportsFlush: options.reportsFlush ?? true,
     endLsn: options.endLsn,
+    inspect: options.inspect,
     onBatch: () => reported.push({ written: writer.written, flushed: writer.flushed }),
   })
   return { writer, pump, reported }
@@ -113,6 +121,51 @@ describe('WalPump', () => {
     expect(pump.onWal(at(20), Buffer.alloc(10))).toBeUndefined()
     pump.onReadEnd()
     expect(writer.calls).toHaveLength(1)
+  })
+
+  it('shows all bytes once when they come, also while others are being written', () => {
+    const seen: [Lsn, number][] = []
+    const { writer, pump } = makePump({ inspect: (lsn, bytes) => seen.push([lsn, bytes.length]) })
+    pump.onWal(START, Buffer.alloc(10))
+    expect(seen).toEqual([[START, 10]])
+    pump.onReadEnd()
+    pump.onWal(at(10), Buffer.alloc(5))
+    pump.onReadEnd()
+    expect(writer.calls).toHaveLength(1)
+    expect(seen).toEqual([
+      [START, 10],
+      [at(10), 5],
+    ])
+  })
+
+  it('writes what came before the bytes that were refused, and fails then', async () => {
+    const { writer, pump } = makePump({
+      inspect: (lsn) => {
+        if (lsn === at(20)) throw new Error('damaged')
+      },
+    })
+    const first = pump.onWal(START, Buffer.alloc(10)) as Promise<void>
+    pump.onReadEnd()
+    const second = pump.onWal(at(10), Buffer.alloc(10)) as Promise<void>
+    let failure: unknown
+    const refused = (pump.onWal(at(20), Buffer.alloc(10)) as Promise<void>).catch((error) => {
+      failure = error
+    })
+    expect(pump.failure).toMatchObject({ message: 'damaged' })
+    expect(pump.received).toBe(at(20))
+    expect(pump.onWal(at(30), Buffer.alloc(10))).toBeUndefined()
+    writer.calls[0]!.settle()
+    await first
+    await turn()
+    expect(failure).toBeUndefined()
+    expect(writer.calls).toMatchObject([{ byteCount: 10 }, { lsn: at(10), byteCount: 10 }])
+    writer.calls[1]!.settle()
+    await second
+    await refused
+    expect(failure).toMatchObject({ message: 'damaged' })
+    pump.onReadEnd()
+    await pump.drain()
+    expect(writer.calls).toHaveLength(2)
   })
 
   describe('with an end position', () => {
