@@ -21,6 +21,7 @@ import {
 } from '../store/index.js'
 import { formatLsn, type Lsn, segmentFloor } from '../wal/index.js'
 import { logArchiveEvent } from './archive-log-events.js'
+import { DamageNotes } from './damage-notes.js'
 import { storeCompression } from './fetch-store.js'
 import { named } from './log-events.js'
 import type { ProgramHost } from './program-host.js'
@@ -63,13 +64,14 @@ export class Shipping implements ArchiveDoor {
   #archived: ArchivedMark | null = null
   #warnedOfStore = false
   /** Segments that the server itself holds damaged: noted with their objects. */
-  readonly #damaged = new Map<string, string>()
+  readonly #damaged: DamageNotes
   #openError: WalshipError | null = null
   readonly #recordedGaps: Gap[] = []
   readonly recordGap: ArchiveDoor['recordGap']
 
   constructor(options: ShippingOptions) {
     this.#options = options
+    this.#damaged = new DamageNotes(options.directory)
     this.recordGap = options.settings.allowGap ? (gap, signal) => this.#recordGap(gap, signal) : null
   }
 
@@ -155,7 +157,7 @@ export class Shipping implements ArchiveDoor {
     else if (event.kind === 'timeline-switched') this.#archiver?.leaveTimeline(event.left)
     else if (event.kind === 'wal-damaged')
       for (const name of event.segments)
-        this.#damaged.set(name, `${event.problem.kind} ${formatLsn(event.problem.lsn)}`)
+        this.#damaged.add(name, `${event.problem.kind} ${formatLsn(event.problem.lsn)}`)
   }
 
   onWritten(): void {
@@ -207,7 +209,7 @@ export class Shipping implements ArchiveDoor {
       live: () => this.#live(),
       notWal: NOT_WAL[settings.verify],
       marksOf: (name) => {
-        const damage = this.#damaged.get(name)
+        const damage = this.#damaged.of(name)
         return damage === undefined ? undefined : { 'wal-check': damage }
       },
       readingOf: (name) => this.#indexer?.readingOf(name),
@@ -218,7 +220,9 @@ export class Shipping implements ArchiveDoor {
       onEvent: (event) => {
         logArchiveEvent(log, event)
         this.#options.onArchiveEvent?.(event)
-        if (event.kind === 'segment-archived') this.#warnOfWeakStore()
+        if (event.kind !== 'segment-archived') return
+        this.#damaged.remove(event.name)
+        this.#warnOfWeakStore()
       },
     })
     this.#running = this.#archiver
