@@ -9,6 +9,7 @@ export {
   type TimeCovered,
   type WalList,
 } from './list-wal.js'
-export { isRewrite, type Located, type LocateQuery, locate, type RecoveryTarget } from './locate.js'
+export { locate } from './locate.js'
+export type { Located, LocateQuery, RecoveryTarget } from './locate-query.js'
 export { type Commits, indexedCommits, readCommits } from './segment-commits.js'
-export type { EndedTransaction, RelationWork } from './transactions.js'
+export { type EndedTransaction, isRewrite, type RelationWork } from './transactions.js'

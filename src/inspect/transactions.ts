@@ -112,3 +112,13 @@ function add(to: Map<string, Map<string, number>>, file: string, operation: stri
 function fileText({ tablespace, database, relfilenode }: RelationFile): string {
   return `${tablespace}/${database}/${relfilenode}`
 }
+
+export function isCommit({ kind }: EndedTransaction): boolean {
+  return kind === 'commit' || kind === 'commit-prepared'
+}
+
+/** The table is still there behind it, with another file: TRUNCATE, VACUUM FULL, CLUSTER, some ALTER TABLE. */
+export function isRewrite(each: EndedTransaction, number: number): boolean {
+  if (each.droppedRelations.includes(number) || each.droppedDatabases.includes(number)) return false
+  return each.madeFiles || each.truncatedRelations.length > 0
+}
