@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { errnoText, WalshipError } from '../base/index.js'
-import { RecordReader } from '../records/index.js'
+import { parseTransaction, RecordReader } from '../records/index.js'
 import { type Lsn, parseLsn, pgTimeToDate, segmentStart } from '../wal/index.js'
 import { UnreadableFile, type WalFile, type WalInventory, type WalSource } from './wal-source.js'
 
@@ -67,7 +67,7 @@ async function timeStart(
     let at = middle
     let found: Date | null = null
     for (; at < high && found === null; at++)
-      found = await firstCommitTime(source, inventory, files[at]!, signal)
+      found = await firstEndTime(source, inventory, files[at]!, signal)
     if (found !== null && found < time) low = at - 1 > low ? at - 1 : middle
     else high = middle
   }
@@ -77,15 +77,10 @@ async function timeStart(
   return segmentStart(start.segment, inventory.segmentSize)
 }
 
-const RM_TRANSACTION = 1
-/** Commit, abort, and both for prepared transactions; the rest carries no time of its own. */
-const WITH_TIME = new Set([0x00, 0x20, 0x30, 0x40])
-/** The uppermost bit says that further data follow. */
-const XACT_OPERATION_MASK = 0x70
 const SLICE_BYTES = 128 * 1024
 
-/** PostgreSQL: src/include/access/xact.h (xl_xact_commit). */
-async function firstCommitTime(
+/** Of the first transaction that ends in a file; null when none does, or it cannot be read. */
+async function firstEndTime(
   source: WalSource,
   { segmentSize, systemIdentifier }: WalInventory,
   file: WalFile,
@@ -99,9 +94,9 @@ async function firstCommitTime(
   let found: Date | null = null
   const options = { segmentSize, systemIdentifier, timeline: file.timeline }
   const reader = new RecordReader(options, (record) => {
-    if (found !== null || record.resourceManagerId !== RM_TRANSACTION) return
-    if (!WITH_TIME.has(record.info & XACT_OPERATION_MASK)) return
-    found = pgTimeToDate(record.mainData.readBigInt64LE(0))
+    if (found !== null) return
+    const ended = parseTransaction(record)
+    if (ended !== null && ended.kind !== 'prepare') found = pgTimeToDate(ended.time)
   })
   const start = segmentStart(file.segment, segmentSize)
   for (let at = 0; at < bytes.length && found === null; at += SLICE_BYTES)
