@@ -1,14 +1,17 @@
 /**
  * How fast WAL is checked: `walship verify` against `pg_waldump -q` on the same WAL, with one thread and with one for each
- * processor; and what checking costs while receiving, with the drop-in's receiver and a copy of the same slot.
- * Usage: node --import tsx bench/verify.ts [--gb=1] [--runs=3] [--parts=check,receive]
+ * processor; what checking costs while receiving, with a copy of the same slot each time; and what making the index of a
+ * segment costs beside checking it, in one process, from memory.
+ * Usage: node --import tsx bench/verify.ts [--gb=1] [--runs=3] [--parts=check,receive,index]
  */
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { PostgresServer } from '../scripts/postgres-server.js'
 import { prepare } from '../scripts/prepare.mjs'
+import { SegmentIndexer, WalVerifier } from '../src/records/index.js'
+import { type Lsn, lsnAdd, parseSegmentFileName, segmentStart } from '../src/wal/index.js'
 import { peerServer } from './receivers.js'
 import { markdownTable, median, numberOption, print, textOption } from './report.js'
 import { type Cost, timedRun } from './timed-run.js'
@@ -16,10 +19,13 @@ import { type Cost, timedRun } from './timed-run.js'
 const WALSHIP = fileURLToPath(new URL('../bin/walship', import.meta.url))
 const SEGMENT_BYTES = 16 * 1024 * 1024
 const ROWS_PER_GB = 7_000_000
+const INDEXED_SEGMENTS = 12
+const PIECE_BYTES = 1024 * 1024
+const SCAN_OPTIONS = { segmentSize: SEGMENT_BYTES, timeline: 1 }
 
 const gigabytes = numberOption('gb', 1)
 const runCount = numberOption('runs', 3)
-const parts = textOption('parts', 'check,receive').split(',')
+const parts = textOption('parts', 'check,receive,index').split(',')
 
 await prepare()
 const binaries = await peerServer()
@@ -64,12 +70,17 @@ for (const [kind, fill] of Object.entries(KINDS)) {
   await server.query('CHECKPOINT')
   if (parts.includes('check')) await benchCheck(kind, server)
   if (parts.includes('receive')) await benchReceive(kind, server)
+  if (parts.includes('index')) await benchIndex(kind, server)
+}
+
+async function usedSegments(server: PostgresServer): Promise<string[]> {
+  const names = (await readdir(server.walDirectory)).filter((name) => /^[0-9A-F]{24}$/.test(name)).sort()
+  const current = await server.value('SELECT pg_walfile_name(pg_current_wal_lsn())')
+  return names.filter((name) => name < current)
 }
 
 async function benchCheck(kind: string, server: PostgresServer): Promise<void> {
-  const names = (await readdir(server.walDirectory)).filter((name) => /^[0-9A-F]{24}$/.test(name)).sort()
-  const current = await server.value('SELECT pg_walfile_name(pg_current_wal_lsn())')
-  const used = names.filter((name) => name < current)
+  const used = await usedSegments(server)
   const programs: Record<string, () => Promise<Cost>> = {
     'pg_waldump -q': () =>
       timedRun(`${binaries.bin}/pg_waldump`, ['-q', '-p', server.walDirectory, used[0]!, used.at(-1)!]),
@@ -132,6 +143,39 @@ async function benchReceive(kind: string, server: PostgresServer): Promise<void>
   print(
     markdownTable([`receiving ${kind}, ${(bytes / 1e9).toFixed(2)} GB`, 'MB/s', 'ratio', 'CPU (s)'], rows),
   )
+}
+
+async function benchIndex(kind: string, server: PostgresServer): Promise<void> {
+  const used = await usedSegments(server)
+  const segments = await Promise.all(
+    used.slice(0, INDEXED_SEGMENTS).map((name) => readFile(join(server.walDirectory, name))),
+  )
+  const work: Record<string, (start: Lsn, bytes: Buffer) => void> = {
+    check: (start, bytes) => new WalVerifier(SCAN_OPTIONS).push(start, bytes),
+    index: (start, bytes) => {
+      const indexer = new SegmentIndexer(SCAN_OPTIONS)
+      for (let at = 0; at < bytes.length; at += PIECE_BYTES)
+        indexer.push(lsnAdd(start, at), bytes.subarray(at, at + PIECE_BYTES))
+      indexer.finish()
+    },
+  }
+  const seconds = new Map<string, number[]>(Object.keys(work).map((name) => [name, []]))
+  for (let run = 0; run <= runCount; run++) {
+    for (const [name, take] of Object.entries(work)) {
+      const begun = performance.now()
+      for (const [index, bytes] of segments.entries()) {
+        const { segment } = parseSegmentFileName(used[index]!, SEGMENT_BYTES)!
+        take(segmentStart(segment, SEGMENT_BYTES), bytes)
+      }
+      // The first run is for the compiler.
+      if (run > 0) seconds.get(name)!.push((performance.now() - begun) / 1000)
+    }
+  }
+  const rows = [...seconds].map(([name, all]) => {
+    const each = median(all) / segments.length
+    return [name, (SEGMENT_BYTES / 1e6 / each).toFixed(0), (each * 1000).toFixed(1)]
+  })
+  print(markdownTable([`${kind}, ${segments.length} segments in memory`, 'MB/s', 'ms for each'], rows))
 }
 
 /** Who goes first changes from run to run. */

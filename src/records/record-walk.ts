@@ -51,8 +51,8 @@ const passed: PassedRecords = { count: 0, to: 0, last: 0 }
  * Passes records that are in order in all: complete with their padding, chained, of a known resource manager, with the
  * right checksum, and no segment switch. What it does not pass is not wrong, but out of the ordinary.
  *
- * It is done in WebAssembly (record-walk.wat): three times as fast as it was in JavaScript, in one call for a page.
- * Where that is not to be had nothing is passed, and the scan is slow.
+ * It is done in WebAssembly (record-walk.wat), in one call for a page. Where that is not to be had nothing is passed, and
+ * the scan is slower.
  *
  * @param from index of a record's first byte
  * @param end index behind the last byte that may be looked at; on the same page
