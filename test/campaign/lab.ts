@@ -13,6 +13,7 @@ import { ReceiverProcess, type ReceiverSurroundings } from '../live/receiver-pro
 import { keepAllWal, SEGMENT_SIZE } from '../live/test-server.js'
 import { pick, type Random } from '../support/random.js'
 import { type ClaimedRange, type Lack, lackingBytes, readImage } from './held-wal.js'
+import { WalLoad } from './wal-load.js'
 import { WireRecorder } from './wire-recorder.js'
 
 export { SEGMENT_SIZE }
@@ -76,8 +77,7 @@ export class Lab implements AsyncDisposable {
   readonly #excused = new Set<string>()
   /** Hashes of files under final names. */
   readonly #finals = new Map<string, string>()
-  #loading: Promise<void> | null = null
-  #loads = false
+  readonly #load: WalLoad
 
   static async open(server: PostgresServer, setup: Setup, random: Random): Promise<Lab> {
     const recorder = await WireRecorder.start(server.port)
@@ -99,6 +99,7 @@ export class Lab implements AsyncDisposable {
     this.setup = setup
     this.random = random
     this.recorder = recorder
+    this.#load = new WalLoad(() => this.writesTo ?? this.server, random)
     this.#slot = slot
     this.directory = mkdtempSync(join(tmpdir(), 'walship-campaign-'))
   }
@@ -141,15 +142,12 @@ export class Lab implements AsyncDisposable {
     return status
   }
 
-  /** WAL comes without a pause, in transactions of 1 byte to 60 kB, until `stopLoad`. */
   startLoad(): void {
-    this.#loads = true
-    this.#loading = this.#load()
+    this.#load.start()
   }
 
   async stopLoad(): Promise<void> {
-    this.#loads = false
-    await this.#loading
+    await this.#load.stop()
   }
 
   /** Waits for so much more to come. A receiver that gives up meanwhile, as after a failed fsync, is started again. */
@@ -328,29 +326,6 @@ export class Lab implements AsyncDisposable {
       ),
     ).catch(() => {})
     rmSync(this.directory, { recursive: true, force: true })
-  }
-
-  async #load(): Promise<void> {
-    while (this.#loads) {
-      try {
-        const target = this.writesTo ?? this.server
-        const client = await target.connect()
-        try {
-          for (let round = 0; this.#loads && target === (this.writesTo ?? this.server); round++) {
-            const repeats = 1 + Math.floor(2000 ** this.random())
-            await client.query(
-              `SELECT pg_logical_emit_message(true, 'load', (SELECT string_agg(md5(random()::text), '') FROM generate_series(1, ${repeats})))`,
-            )
-            if (round % 8 === 0) await sleep(5)
-          }
-        } finally {
-          await client.end().catch(() => {})
-        }
-      } catch {
-        // The server is part of the disaster.
-        await sleep(50)
-      }
-    }
   }
 }
 
