@@ -65,7 +65,7 @@ export interface ReceiverOptions {
   readonly standby?: StandbyOptions
   /** Servers of a newer major are warned about. */
   readonly newestServerMajor: number
-  /** What writes the files and asks for their durability. Replaced in tests. */
+  /** @internal What writes the files and asks for their durability. Replaced in tests. */
   readonly files?: FileSystem
   onEvent(event: ReceiveEvent): void
   /** More has been written. Called often. */

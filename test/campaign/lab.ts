@@ -1,4 +1,5 @@
 /** One receiver, one server, the recorder between them, and what is known of each byte: the ground of the live disasters. */
+import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -102,6 +103,7 @@ export class Lab implements AsyncDisposable {
     this.#load = new WalLoad(() => this.writesTo ?? this.server, random)
     this.#slot = slot
     this.directory = mkdtempSync(join(tmpdir(), 'walship-campaign-'))
+    process.once('exit', this.#removeAtExit)
   }
 
   get slot(): string {
@@ -305,6 +307,12 @@ export class Lab implements AsyncDisposable {
     return Number(await this.server.value('SELECT timeline_id FROM pg_control_checkpoint()'))
   }
 
+  /** The campaign itself was interrupted. A small disk may still be mounted there. */
+  readonly #removeAtExit = () => {
+    spawnSync('umount', ['-l', this.directory], { stdio: 'ignore' })
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+
   /** All that was acknowledged over the run, once. */
   get acknowledgedBytes(): number {
     const { feedback } = this.recorder
@@ -325,6 +333,7 @@ export class Lab implements AsyncDisposable {
         () => false,
       ),
     ).catch(() => {})
+    process.off('exit', this.#removeAtExit)
     rmSync(this.directory, { recursive: true, force: true })
   }
 }

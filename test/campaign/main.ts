@@ -17,6 +17,9 @@ import { parseArgs } from 'node:util'
 import { Ground, KINDS, type Outcome } from './kinds.js'
 import type { Program } from './lab.js'
 
+// What is at work ends with this process, and sees to it at its exit.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
+
 const { values } = parseArgs({
   options: {
     seed: { type: 'string', default: '1' },

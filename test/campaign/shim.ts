@@ -44,6 +44,7 @@ export class Shim {
   constructor(directory: string) {
     this.#directory = directory
     this.#folder = mkdtempSync(join(tmpdir(), 'walship-shim-'))
+    process.once('exit', this.#removeAtExit)
     this.#write()
   }
 
@@ -94,8 +95,11 @@ export class Shim {
   }
 
   close(): void {
-    rmSync(this.#folder, { recursive: true, force: true })
+    process.off('exit', this.#removeAtExit)
+    this.#removeAtExit()
   }
+
+  readonly #removeAtExit = () => rmSync(this.#folder, { recursive: true, force: true })
 
   /** In place, because the receiver has the file mapped. */
   #write(): void {

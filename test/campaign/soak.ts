@@ -2,6 +2,9 @@
 import { parseArgs } from 'node:util'
 import { soak } from './soak-run.js'
 
+// What is at work ends with this process, and sees to it at its exit.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
+
 const { values } = parseArgs({
   options: { minutes: { type: 'string', default: '60' }, seed: { type: 'string', default: '1' } },
 })
