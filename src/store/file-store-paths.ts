@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, readdir, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { errnoOf, syncDirectory } from '../base/index.js'
+import { ignoreMissing } from './existing-file.js'
 
 /**
  * Where things lie under the root of a file store:
@@ -54,6 +55,20 @@ export class DurableDirectories {
     this.#durable.clear()
     this.#durable.add(this.#root)
   }
+}
+
+/**
+ * Syncs all directories that hold objects or their metadata, the lower ones first.
+ *
+ * @param sync replaced in tests
+ * @throws the operating system's error
+ */
+export async function syncObjectDirectories(path: string, sync = syncDirectory): Promise<void> {
+  for (const entry of await readdir(path, { withFileTypes: true })) {
+    if (entry.isDirectory() && entry.name !== TEMPORARY)
+      await syncObjectDirectories(join(path, entry.name), sync).catch(ignoreMissing)
+  }
+  await sync(path)
 }
 
 /** Removes what processes that died left on the way in. */

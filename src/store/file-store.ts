@@ -11,6 +11,7 @@ import {
   DurableDirectories,
   metadataPath,
   removeStaleTemporaries,
+  syncObjectDirectories,
   temporaryPath,
 } from './file-store-paths.js'
 import type {
@@ -151,6 +152,10 @@ export class FileStore extends StoreBase {
       await unlink(path).catch(ignoreMissing)
       await syncDirectory(dirname(path))
     })
+  }
+
+  protected override settleStore(): Promise<void> {
+    return this.#attempt({ verb: 'list', key: '', store: this.name }, () => syncObjectDirectories(this.#root))
   }
 
   protected async closeStore(): Promise<void> {}

@@ -100,6 +100,11 @@ export interface ObjectStore {
   lockOf(key: string, options?: OperationOptions): Promise<ObjectLock | null>
   /** Removes objects; one that is not there is no error. */
   delete(keys: readonly string[], options?: OperationOptions): Promise<void>
+  /**
+   * Makes durable what a list can show. For who concludes from lists what is safe: a writer that was killed may have
+   * given a name and not lived to sync it.
+   */
+  settle(options?: OperationOptions): Promise<void>
   /** Waits for what is under way (abort it first to be quick) and gives resources back. May be called twice. */
   close(): Promise<void>
 }

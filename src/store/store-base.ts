@@ -36,6 +36,8 @@ export abstract class StoreBase implements ObjectStore {
   protected async lockOfObject(_key: string, _options: OperationOptions): Promise<ObjectLock | null> {
     return null
   }
+  /** Stores whose answers are durable leave it as it is. */
+  protected async settleStore(): Promise<void> {}
   /** How many single removals may run at once. */
   protected readonly deletesAtOnce: number = 8
 
@@ -101,6 +103,10 @@ export abstract class StoreBase implements ObjectStore {
       const results = await Promise.allSettled(Array.from({ length: count }, removeInTurn))
       for (const result of results) if (result.status === 'rejected') throw result.reason
     })
+  }
+
+  async settle(options: OperationOptions = {}): Promise<void> {
+    await this.#run(options.signal, () => this.settleStore())
   }
 
   close(): Promise<void> {

@@ -83,6 +83,8 @@ export class WalArchive {
       wanted === undefined
         ? await readIdentity(store, { signal })
         : await claimArchive(store, wanted, !readOnly, { signal })
+    // What is found there is told to the server as archived.
+    if (wanted !== undefined && !readOnly) await store.settle({ signal })
     return new WalArchive(store, compression, identity)
   }
 

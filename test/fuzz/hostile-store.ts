@@ -38,5 +38,7 @@ export class HostileStore implements ObjectStore {
     return null
   }
 
+  async settle(): Promise<void> {}
+
   async close(): Promise<void> {}
 }

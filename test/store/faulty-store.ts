@@ -109,6 +109,10 @@ export class FaultyStore implements ObjectStore {
     )
   }
 
+  settle(options?: OperationOptions): Promise<void> {
+    return this.#inner.settle(options)
+  }
+
   close(): Promise<void> {
     return this.#inner.close()
   }

@@ -14,6 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { syncObjectDirectories } from '../../src/store/file-store-paths.js'
 import { type ObjectStore, openStore } from '../../src/store/index.js'
 
 const CREATE = { kind: 'wal', ifAbsent: true } as const
@@ -32,6 +33,23 @@ describe('file store', () => {
   afterEach(async () => {
     await store.close()
     await rm(parent, { recursive: true, force: true })
+  })
+
+  it('can sync the names that a killed writer may have given and not synced', async () => {
+    await store.put('wal/00000001/x.lz4', Buffer.from('bytes'), { ...CREATE, metadata: { a: 'b' } })
+    await store.put('tail/00000001/y/z', Buffer.from('more'), CREATE)
+    const synced: string[] = []
+    await syncObjectDirectories(root, async (path) => {
+      synced.push(path.slice(root.length))
+    })
+    expect(synced).toEqual(
+      expect.arrayContaining(['/wal/00000001', '/tail/00000001/y', '/.metadata/wal/00000001']),
+    )
+    expect(synced.at(-1)).toBe('')
+    // The real one, and when there is nothing any more.
+    await store.settle()
+    await rm(root, { recursive: true })
+    await expect(store.settle()).rejects.toMatchObject({ code: expect.stringMatching(/^STORE_/) })
   })
 
   it('holds each object as a plain file, for its owner only', async () => {

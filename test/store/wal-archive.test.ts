@@ -87,6 +87,15 @@ describe('WAL archive', () => {
       expect(empty.count('put')).toBe(0)
     })
 
+    it('is settled by who will tell a server what is archived, before anything is listed, and by no reader', async () => {
+      const settle = vi.spyOn(store, 'settle')
+      await reopen(LZ4, IDENTITY)
+      expect(settle).toHaveBeenCalledTimes(1)
+      await WalArchive.open(store, { compression: LZ4, identity: IDENTITY, readOnly: true })
+      await reopen(LZ4)
+      expect(settle).toHaveBeenCalledTimes(1)
+    })
+
     it('of two clusters that claim a place at once goes to one', async () => {
       const place = new MemoryStore()
       const claims = await Promise.allSettled(
