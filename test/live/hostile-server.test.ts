@@ -84,7 +84,7 @@ describe.each(PROGRAMS)('%s', (_, start) => {
     walsender.answer('TIMELINE_HISTORY', backend.result(['filename', 'content'], [[name, 'owned']]))
     const { directory, receiver } = await run(walsender)
     await ends(receiver, /unexpected history file name for timeline 2/)
-    expect(await readdir(directory)).toEqual([])
+    expect(await readdir(directory)).toEqual(['.walship.lock'])
     expect(existsSync(join(directory, '../../outside.history'))).toBe(false)
     expect(existsSync('/tmp/outside.history')).toBe(false)
   })

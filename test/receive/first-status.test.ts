@@ -30,9 +30,9 @@ beforeEach(async () => {
 })
 
 /** Receives until the first page was confirmed. @returns what the server was told until then, as write positions */
-async function toldUntilFirstPage(archiveEnd: Lsn | null): Promise<bigint[]> {
+async function toldUntilFirstPage(archiveEnd: Lsn | 'no archive'): Promise<bigint[]> {
   const archive: ArchiveDoor = {
-    findEnd: async () => (archiveEnd === null ? null : { timeline: 1, lsn: archiveEnd }),
+    findEnd: async () => (archiveEnd === 'no archive' ? null : { timeline: 1, lsn: archiveEnd }),
     identify: async () => {},
     recordGap: null,
     flush: async () => {},
@@ -45,7 +45,7 @@ async function toldUntilFirstPage(archiveEnd: Lsn | null): Promise<bigint[]> {
     durable: true,
     statusIntervalMs: 60_000,
     compression: NO_COMPRESSION,
-    archive,
+    archive: archiveEnd === 'no archive' ? undefined : archive,
     retry: null,
     newestServerMajor: 18,
     onEvent: () => {},
@@ -73,7 +73,10 @@ it('tells nothing behind an archive: a slot that was made anew would go back whe
   expect(walsender.queries.at(-1)).toContain('0/5000000')
 })
 
-it('tells at once what the directory holds', async () => {
+it.each([
+  ['tells at once what the directory holds', 'no archive', [START]],
+  ['tells nothing of it either where there is an archive', START, [0n]],
+] as const)('%s', async (_, archiveEnd, told) => {
   const name = '000000010000000000000004'
   const segment = Buffer.alloc(SEGMENT_SIZE)
   const pageAddress = START - BigInt(SEGMENT_SIZE)
@@ -81,5 +84,5 @@ it('tells at once what the directory holds', async () => {
     segment,
   )
   await writeFile(join(directory, name), segment)
-  expect(await toldUntilFirstPage(START)).toEqual([START])
+  expect(await toldUntilFirstPage(archiveEnd)).toEqual(told)
 })
