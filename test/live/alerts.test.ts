@@ -99,6 +99,11 @@ describe.skipIf(!HAVE_PROMETHEUS || MAJOR < 13)('alerts', { timeout: TEST_MS }, 
     await damage('damaged')
     await server.query(`SELECT pg_create_physical_replication_slot('paused', true)`)
     await forgetful.query(`SELECT pg_create_physical_replication_slot('lost', true)`)
+    // Somebody whom nobody scrapes.
+    await server.query(`SELECT pg_create_physical_replication_slot('held', true)`)
+    const holder = ReceiverProcess.walship(['-D', await testDirectory(), '-d', server.dsn, '-S', 'held'])
+    onTestFinished(() => holder[Symbol.asyncDispose]())
+    await holder.said(/"event":"streaming_started"/)
     await using line = new Line(server.port)
     const flapping = server.dsn.replace(/port=\d+/, `port=${await line.listen()}`)
 
@@ -125,6 +130,7 @@ describe.skipIf(!HAVE_PROMETHEUS || MAJOR < 13)('alerts', { timeout: TEST_MS }, 
       await cluster('lost', forgetful.dsn, noRoom, 'slot: lost'),
       await cluster('damaged', server.dsn, 'slot: damaged'),
       await cluster('flapping', flapping),
+      await cluster('waiting', server.dsn, 'slot: held'),
       ...(CAN_MOUNT ? [await cluster('space', server.dsn, 'min-free-space: 8MB')] : []),
     ]
     const path = join(home, 'walship.yaml')
@@ -186,6 +192,7 @@ describe.skipIf(!HAVE_PROMETHEUS || MAJOR < 13)('alerts', { timeout: TEST_MS }, 
     await prometheus.hasFired('WalshipPaused paused', FIRE_MS)
     await prometheus.hasFired('WalshipLittleSpace paused', FIRE_MS)
     await prometheus.hasFired('WalshipWalDamaged damaged', FIRE_MS)
+    await prometheus.hasFired('WalshipNobodyStreams waiting', FIRE_MS)
 
     // Other bytes under the name that comes next.
     await switchSegment(server)
@@ -261,7 +268,7 @@ describe.skipIf(!HAVE_PROMETHEUS || MAJOR < 13)('alerts', { timeout: TEST_MS }, 
     expect([...new Set([...fired].map((alert) => alert.split(' ')[0]!)), ...missing].sort()).toEqual(
       [...ALERT_NAMES].sort(),
     )
-    // Ten in trouble beside it, in one process.
+    // Eleven in trouble beside it, in one process.
     expect([...fired].filter((alert) => alert.endsWith(' well'))).toEqual([])
     expect((await snapshot('well')).verdict.level).toBe('safe')
     expect((await receiver.stop('SIGTERM')).status).toBe(0)

@@ -139,12 +139,10 @@ describeWithOwnS3('walship prune in a bucket with object lock', () => {
     const systemIdentifier = String(SYSTEM_IDENTIFIER)
     const identity = { systemIdentifier, segmentSize: SEGMENT_SIZE, layoutVersion: 1 } as const
     const options = { compression: DEFAULT_STORE_COMPRESSION, identity }
-    const [early, late] = await Promise.all([plain, locking].map((store) => WalArchive.open(store, options)))
+    const early = await WalArchive.open(plain, options)
+    const late = await WalArchive.open(locking, options)
     for (let number = 1; number <= 20; number++)
-      await (number <= 4 ? early! : late!).putSegment(
-        segmentNamed(number),
-        segmentBytes(segmentNamed(number)),
-      )
+      await (number <= 4 ? early : late).putSegment(segmentNamed(number), segmentBytes(segmentNamed(number)))
 
     const args = ['prune', '--store', 's3://locked/main', '--s3-endpoint', endpoint]
     const run = (...more: string[]) =>
@@ -158,7 +156,7 @@ describeWithOwnS3('walship prune in a bucket with object lock', () => {
     expect(shown.stdout).toContain('dry run: 4 files')
     const applied = await run('--apply')
     expect([applied.status, applied.stdout]).toEqual([0, expect.stringContaining('removed 4 files')])
-    expect((await early!.inventory()).segments).toHaveLength(16)
+    expect((await early.inventory()).segments).toHaveLength(16)
     expect((await run('--apply')).stdout).toContain('nothing is to go')
   }, 120_000)
 })
