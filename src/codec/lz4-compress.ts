@@ -1,14 +1,19 @@
 import type { Compressor, CompressorOutput } from './compressor-contract.js'
 import { lz4Block } from './lz4-blocks.js'
 import { LZ4_END_MARK, LZ4_FRAME_HEADER } from './lz4-frame.js'
-import { PACKING_PIECE_SIZE, packingMemory } from './packing-memory.js'
+import { PackingMemory } from './packing-memory.js'
 import { packingThread } from './packing-thread.js'
+
+/** Larger than the pieces of whole objects: a stream gains by fewer ways to the other thread. */
+const PIECE_SIZE = 1024 * 1024
 
 /** Pieces that are filled, being compressed, or waiting for their turn to be written. */
 const MAX_PIECES = 4
 
 /** Below this a piece is compressed on the spot: the way to the other thread takes longer. */
 const WORTH_A_TRIP = 32 * 1024
+
+const pieces = new PackingMemory(PIECE_SIZE, () => packingThread.stopIfIdle())
 
 interface Piece {
   /** Its bytes in the frame, once they are there. */
@@ -44,12 +49,12 @@ export class Lz4Compressor implements Compressor {
   async write(buffers: readonly Buffer[]): Promise<void> {
     for (const buffer of buffers) {
       for (let from = 0; from < buffer.length; ) {
-        this.#memory ??= packingMemory.takePiece()
-        const target = Buffer.from(this.#memory, this.#filled, PACKING_PIECE_SIZE - this.#filled)
+        this.#memory ??= pieces.takePiece()
+        const target = Buffer.from(this.#memory, this.#filled, PIECE_SIZE - this.#filled)
         const count = buffer.copy(target, 0, from)
         this.#filled += count
         from += count
-        if (this.#filled < PACKING_PIECE_SIZE) continue
+        if (this.#filled < PIECE_SIZE) continue
         this.#submit()
         while (this.#queue.length >= MAX_PIECES)
           await new Promise<void>((resolve) => {
@@ -72,7 +77,7 @@ export class Lz4Compressor implements Compressor {
   }
 
   destroy(): void {
-    if (this.#memory !== null) packingMemory.givePiece(this.#memory)
+    if (this.#memory !== null) pieces.givePiece(this.#memory)
     this.#memory = null
     this.#filled = 0
   }
@@ -85,7 +90,7 @@ export class Lz4Compressor implements Compressor {
     this.#memory = null
     this.#filled = 0
     if (this.#failure !== null) {
-      packingMemory.givePiece(memory)
+      pieces.givePiece(memory)
       return
     }
     this.#queue.push(length <= WORTH_A_TRIP ? packHere(memory, length) : packThere(memory, length))
@@ -137,12 +142,12 @@ function packHere(memory: SharedArrayBuffer, length: number): Piece {
     packed: lz4Block(Buffer.from(memory, 0, length)),
     ready: Promise.resolve(),
     // The block may be the memory itself, stored as it is.
-    release: () => packingMemory.givePiece(memory),
+    release: () => pieces.givePiece(memory),
   }
 }
 
 function packThere(memory: SharedArrayBuffer, length: number): Piece {
-  const body = packingMemory.takeBody(length)
+  const body = pieces.takeBody(length)
   const id = packingThread.newId()
   const ready = packingThread
     .ask({ id, kind: 'blocks', memory, length, body })
@@ -150,8 +155,8 @@ function packThere(memory: SharedArrayBuffer, length: number): Piece {
       if (answer.kind !== 'blocks') throw new Error(`compressing blocks ended with "${answer.kind}"`)
       piece.packed = [Buffer.from(body, 0, answer.length)]
     })
-    .finally(() => packingMemory.givePiece(memory))
-  const piece: Piece = { packed: null, ready, release: () => packingMemory.giveBody(body) }
+    .finally(() => pieces.givePiece(memory))
+  const piece: Piece = { packed: null, ready, release: () => pieces.giveBody(body) }
   // It may fail before its turn to be awaited has come; the error is met there.
   ready.catch(() => {})
   return piece

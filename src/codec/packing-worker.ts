@@ -65,7 +65,7 @@ async function answerTo(request: PackingRequest): Promise<PackingAnswer> {
       return { id, kind: 'begun' }
     case 'piece':
       await packings.get(id)!.take(request.memory, request.length)
-      await collectYoungGarbage()
+      await collectYoungGarbage(request.length)
       return { id, kind: 'taken' }
     case 'end': {
       const packed = await packings.get(id)!.end()
@@ -74,7 +74,7 @@ async function answerTo(request: PackingRequest): Promise<PackingAnswer> {
     }
     case 'blocks': {
       const length = writeBlocks(Buffer.from(request.memory, 0, request.length), Buffer.from(request.body))
-      await collectYoungGarbage()
+      await collectYoungGarbage(request.length)
       return { id, kind: 'blocks', length }
     }
     case 'cancel':
