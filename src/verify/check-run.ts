@@ -2,7 +2,10 @@ import { setImmediate } from 'node:timers/promises'
 import { type WalProblem, WalVerifier } from '../records/index.js'
 import { formatLsn, type Lsn, lsnAdd, segmentStart } from '../wal/index.js'
 import type { Run } from './check-plan.js'
-import type { VerifyProblem, VerifyProblemKind } from './verify-problem.js'
+import { readFailure } from './directory-source.js'
+import { contentFault, type FileFault, lengthFault, unreadable, type WholeContent } from './file-fault.js'
+import { FilePieces } from './file-pieces.js'
+import type { VerifyProblem } from './verify-problem.js'
 import { UnreadableFile, type WalFile, type WalInventory, type WalSource } from './wal-source.js'
 
 /** What came of a run. */
@@ -65,22 +68,42 @@ class RunCheck {
   async check(onFile: (file: WalFile, byteCount: number) => void): Promise<RunResult> {
     const { before, files, following, isEnd } = this.#run
     if (before !== null) await this.#passBefore(before)
-    let coming = this.#read(files[0]!)
-    for (const [index, file] of files.entries()) {
-      const bytes = await coming
-      const next = files[index + 1] ?? following[0]
-      // While this one is checked. A failure is met where it is awaited.
-      if (next !== undefined) coming = this.#read(next)
-      coming.catch(() => {})
-      await this.#checkFile(file, bytes, isEnd && index === files.length - 1)
-      onFile(file, bytes instanceof Buffer ? bytes.length : 0)
+    // In the last file zeros are looked for from its end.
+    const isInPieces = (index: number) => index < files.length - (isEnd ? 1 : 0)
+    let coming = this.#begin(files[0]!, isInPieces(0))
+    try {
+      for (const [index, file] of files.entries()) {
+        const content = await coming
+        const next = files[index + 1] ?? following[0]
+        // While this one is checked. A failure is met where it is awaited.
+        if (next !== undefined) coming = this.#begin(next, isInPieces(index + 1))
+        coming.catch(() => {})
+        const before = this.#sums.bytes
+        if (content instanceof FilePieces) await this.#checkPieces(file, content)
+        else await this.#checkFile(file, content, isEnd && index === files.length - 1)
+        onFile(file, this.#sums.bytes - before)
+      }
+    } catch (error) {
+      const unused = await coming.catch(() => null)
+      if (unused instanceof FilePieces) unused[Symbol.dispose]()
+      throw error
     }
-    if (following.length > 0) await this.#checkSeam(following, coming)
+    if (following.length > 0) await this.#checkSeam(following, coming as Promise<WholeContent>)
     this.#closeVerifier()
     return { ...this.#sums, problems: this.#problems, end: this.#end }
   }
 
-  async #read(file: WalFile): Promise<Buffer | UnreadableFile | null> {
+  async #begin(file: WalFile, inPieces: boolean): Promise<WholeContent | FilePieces> {
+    try {
+      const pieces = inPieces ? this.#source.openPieces?.(file) : undefined
+      return pieces === undefined ? await this.#read(file) : pieces
+    } catch (error) {
+      if (error instanceof UnreadableFile) return error
+      throw error
+    }
+  }
+
+  async #read(file: WalFile): Promise<WholeContent> {
     try {
       return await this.#source.read(file, this.#context.signal)
     } catch (error) {
@@ -100,8 +123,41 @@ class RunCheck {
     this.#sums.records -= verifier.records
   }
 
-  async #checkFile(file: WalFile, bytes: Buffer | UnreadableFile | null, isLast: boolean): Promise<void> {
-    const fault = this.#faultOf(file, bytes)
+  async #checkPieces(file: WalFile, pieces: FilePieces): Promise<void> {
+    using opened = pieces
+    const { segmentSize } = this.#context
+    const start = this.#startOf(file)
+    let fault = lengthFault(file, opened.size, segmentSize)
+    while (fault === null && opened.position < opened.size) {
+      const at = opened.position
+      const piece = this.#nextPiece(opened)
+      if (piece instanceof UnreadableFile) fault = unreadable(piece)
+      else if (piece.length === 0) fault = lengthFault(file, at, segmentSize)
+      else {
+        ;(this.#verifier ?? this.#open()).push(lsnAdd(start, at), piece)
+        this.#sums.bytes += piece.length
+      }
+      await setImmediate()
+      this.#context.signal.throwIfAborted()
+    }
+    if (fault === null) return
+    this.#addFileProblem(file, fault)
+    // What follows is looked at by itself.
+    this.#closeVerifier()
+  }
+
+  #nextPiece(pieces: FilePieces): Buffer | UnreadableFile {
+    try {
+      return pieces.next()
+    } catch (error) {
+      const failure = readFailure(pieces.path, error)
+      if (failure instanceof UnreadableFile) return failure
+      throw failure
+    }
+  }
+
+  async #checkFile(file: WalFile, bytes: WholeContent, isLast: boolean): Promise<void> {
+    const fault = contentFault(file, bytes, this.#context.segmentSize)
     if (fault !== null) this.#addFileProblem(file, fault)
     if (!(bytes instanceof Buffer) || fault !== null) {
       // What follows is looked at by itself.
@@ -118,19 +174,7 @@ class RunCheck {
     if (isLast) this.#judgeEnd(file, bytes, verifier)
   }
 
-  #faultOf(file: WalFile, bytes: Buffer | UnreadableFile | null): Fault | null {
-    if (bytes === null)
-      return { kind: 'missing', text: 'it was removed meanwhile', hint: 'run the check again' }
-    if (bytes instanceof UnreadableFile)
-      return { kind: 'unreadable', text: `it cannot be read: ${bytes.message}`, hint: bytes.hint }
-    const { segmentSize } = this.#context
-    const isRight = file.kind === 'segment' ? bytes.length === segmentSize : bytes.length <= segmentSize
-    if (isRight) return null
-    const text = `it has ${bytes.length} bytes in place of ${segmentSize}`
-    return { kind: 'length', text, hint: 'compare it with another copy' }
-  }
-
-  #addFileProblem(file: WalFile, { kind, text, hint }: Fault): void {
+  #addFileProblem(file: WalFile, { kind, text, hint }: FileFault): void {
     const from = this.#startOf(file)
     const to = lsnAdd(from, this.#context.segmentSize)
     const range = `WAL from ${formatLsn(from)} to ${formatLsn(to)}`
@@ -150,10 +194,7 @@ class RunCheck {
    * Reads on until a record that begins in the next file has named the last one here as the one before it. The last one
    * may go over files.
    */
-  async #checkSeam(
-    following: readonly WalFile[],
-    coming: Promise<Buffer | UnreadableFile | null>,
-  ): Promise<void> {
+  async #checkSeam(following: readonly WalFile[], coming: Promise<WholeContent>): Promise<void> {
     const verifier = this.#verifier
     if (verifier === null) return
     const seam = this.#startOf(following[0]!)
@@ -168,7 +209,7 @@ class RunCheck {
     for (const [index, file] of following.entries()) {
       const bytes = index === 0 ? await coming : await this.#read(file)
       // Its own run tells what is wrong with the file itself.
-      if (!(bytes instanceof Buffer) || this.#faultOf(file, bytes) !== null) break
+      if (!(bytes instanceof Buffer) || contentFault(file, bytes, this.#context.segmentSize) !== null) break
       for (let at = 0; at < bytes.length && !isOver(); at += SEAM_BYTES)
         verifier.push(lsnAdd(this.#startOf(file), at), bytes.subarray(at, at + SEAM_BYTES))
       if (isOver() || bytes.length < this.#context.segmentSize) break
@@ -238,10 +279,4 @@ class RunCheck {
   #startOf(file: WalFile): Lsn {
     return segmentStart(file.segment, this.#context.segmentSize)
   }
-}
-
-interface Fault {
-  readonly kind: VerifyProblemKind
-  readonly text: string
-  readonly hint: string
 }

@@ -4,6 +4,7 @@ import { errnoOf, errnoText, WalshipError } from '../base/index.js'
 import { CorruptStreamError, decompress } from '../codec/index.js'
 import { listWalFiles, readSystemIdentifier } from '../segments/index.js'
 import { historyFileName, segmentStart } from '../wal/index.js'
+import { FilePieces } from './file-pieces.js'
 import { UnreadableFile, type WalFile, type WalInventory, type WalSource } from './wal-source.js'
 
 const HISTORY_NAME = /^([0-9A-F]{8})\.history(?:\.gz|\.lz4)?$/
@@ -20,6 +21,7 @@ export class DirectorySource implements WalSource {
   readonly #path: string
   readonly #buffers: Buffer[] = []
   #nextBuffer = 0
+  #pieceMemory: Buffer | null = null
 
   constructor(path: string) {
     this.name = `directory "${path}"`
@@ -58,9 +60,21 @@ export class DirectorySource implements WalSource {
     }
   }
 
+  openPieces(file: WalFile): FilePieces | null | undefined {
+    if (packingOf(file) !== undefined) return undefined
+    const path = `${this.#path}/${file.name}`
+    try {
+      this.#pieceMemory ??= FilePieces.memory()
+      return new FilePieces(path, this.#pieceMemory)
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return null
+      throw readFailure(path, error)
+    }
+  }
+
   async read(file: WalFile): Promise<Buffer | null> {
     const path = `${this.#path}/${file.name}`
-    const packing = /\.(gz|lz4)(\.partial)?$/.exec(file.name)?.[1]
+    const packing = packingOf(file)
     try {
       if (packing === undefined) return await this.#readPlain(path)
       const chunks: Buffer[] = []
@@ -70,12 +84,7 @@ export class DirectorySource implements WalSource {
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') return null
       if (error instanceof CorruptStreamError) throw new UnreadableFile(error.message, COPY_HINT, error)
-      if (errnoOf(error) === 'EIO') throw new UnreadableFile(errnoText(error), 'look at the disk', error)
-      throw new WalshipError(`could not read file "${path}": ${errnoText(error)}`, {
-        code: 'VERIFY_READ',
-        hint: 'check who may read it',
-        cause: error,
-      })
+      throw readFailure(path, error)
     }
   }
 
@@ -142,6 +151,20 @@ export class DirectorySource implements WalSource {
 }
 
 const COPY_HINT = 'compare it with another copy'
+
+function packingOf({ name }: WalFile): string | undefined {
+  return /\.(gz|lz4)(\.partial)?$/.exec(name)?.[1]
+}
+
+/** What is wrong with one file, or with the reading of all. */
+export function readFailure(path: string, error: unknown): UnreadableFile | WalshipError {
+  if (errnoOf(error) === 'EIO') return new UnreadableFile(errnoText(error), 'look at the disk', error)
+  return new WalshipError(`could not read file "${path}": ${errnoText(error)}`, {
+    code: 'VERIFY_READ',
+    hint: 'check who may read it',
+    cause: error,
+  })
+}
 
 async function openForReading(path: string) {
   const handle = await open(path)

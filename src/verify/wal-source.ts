@@ -1,5 +1,6 @@
 import type { GapRange, StoredIndex } from '../store/index.js'
 import type { Lsn } from '../wal/index.js'
+import type { FilePieces } from './file-pieces.js'
 
 /** A segment, or what there is of one. */
 export interface WalFile {
@@ -40,6 +41,13 @@ export interface WalSource extends AsyncDisposable {
    * @throws UnreadableFile when it is there, and is not what was stored
    */
   read(file: WalFile, signal: AbortSignal): Promise<Buffer | null>
+  /**
+   * The same piece by piece, where that is quicker.
+   *
+   * @returns null when it is not there any more; undefined: only `read` will do
+   * @throws UnreadableFile, also the pieces
+   */
+  openPieces?(file: WalFile): FilePieces | null | undefined
   /** What was noted of a finished segment's content; null when nothing was. */
   readIndex(file: WalFile, format: number, signal: AbortSignal): Promise<StoredIndex | null>
   /** @returns null when there is none */
