@@ -65,7 +65,7 @@ describe('walship receive --http', { timeout: TEST_MS }, () => {
     expect(told.get('walship_streaming')).toBe(1)
     expect(told.get('walship_ready')).toBe(1)
     expect(told.get('walship_archive_gaps')).toBe(0)
-    expect(told.get('walship_received_bytes_total')).toBeGreaterThan(3_000_000)
+    await metricIs(url, 'walship_received_bytes_total', (value) => value > 2_500_000)
     // The end of the last whole record: of what was written last that is everything.
     await metricIs(url, 'walship_lag_bytes{position="verified"}', (value) => value === 0)
     expect(told.get('walship_damaged_wal_total')).toBe(0)
@@ -74,7 +74,7 @@ describe('walship receive --http', { timeout: TEST_MS }, () => {
     await metricIs(url, 'walship_slot_active', (value) => value === 1)
     const snapshot = await snapshotOf(url)
     expect(snapshot).toMatchObject({ verdict: { level: 'safe' }, slot: { name: SLOT, unknown: null } })
-    expect(snapshot.coverage?.window?.bytes).toBeGreaterThan(3_000_000)
+    expect(snapshot.coverage?.window?.bytes).toBeGreaterThan(2_500_000)
 
     const shown = await ReceiverProcess.command(['status', '--url', url]).exit
     expect(shown).toMatchObject({ status: 0, stdout: expect.stringContaining('SAFE: ') })
