@@ -67,7 +67,8 @@ class Line implements AsyncDisposable {
   }
 }
 
-describe.skipIf(!HAVE_PROMETHEUS || MAJOR < 13)('alerts', { timeout: TEST_MS }, () => {
+// Older servers do not say where a slot stands, so that no damage can be put before a receiver.
+describe.skipIf(!HAVE_PROMETHEUS || MAJOR < 15)('alerts', { timeout: TEST_MS }, () => {
   let server: PostgresServer
   let dying: PostgresServer
   let forgetful: PostgresServer

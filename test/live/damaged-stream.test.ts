@@ -25,7 +25,8 @@ import {
 
 const MARKER = 'a place that is easily found'
 
-describe(`damaged WAL from PostgreSQL ${MAJOR}`, () => {
+// Older servers do not say where a slot stands: a receiver begins at the server's position, behind the damage.
+describe.skipIf(MAJOR < 15)(`damaged WAL from PostgreSQL ${MAJOR}`, () => {
   let server: PostgresServer
   let directory: string
 
