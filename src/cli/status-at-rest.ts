@@ -46,20 +46,15 @@ export async function snapshotAtRest(
   if (values.store === undefined) return assemble(cluster, path, local, null, null)
   await using opened = await openArchive(values, host)
   const { archive } = opened
-  if (archive.identity === null) {
-    const nothing = {
-      listedAt: new Date(),
-      held: [],
-      onItsWay: [],
-      recordedGaps: [],
-      ancestors: [],
-      commits: null,
-    }
-    return assemble(cluster, path, local, archive.name, nothing)
-  }
+  if (archive.identity === null) return assemble(cluster, path, local, archive.name, holding([]))
   const listed = await listCoverage(archive)
   const coverage = { ...listed, commits: await commitWindow(archive, listed, new AbortController().signal) }
   return assemble(cluster, path, local, archive.name, { ...coverage, onItsWay: local?.finished ?? [] })
+}
+
+/** Of a place that is known by its ranges alone. */
+function holding(held: readonly LsnRange[]): CoverageState {
+  return { listedAt: new Date(), held, onItsWay: [], recordedGaps: [], ancestors: [], commits: null }
 }
 
 async function assemble(
@@ -69,17 +64,7 @@ async function assemble(
   store: string | null,
   archived: CoverageState | null,
 ): Promise<StatusSnapshot> {
-  const inDirectory: CoverageState | null =
-    local === null
-      ? null
-      : {
-          listedAt: new Date(),
-          held: local.finished,
-          onItsWay: [],
-          recordedGaps: [],
-          ancestors: [],
-          commits: null,
-        }
+  const inDirectory: CoverageState | null = local === null ? null : holding(local.finished)
   const last = archived?.held.at(-1) ?? null
   const nowhere = { freeBytes: null, totalBytes: null, walFiles: null, walBytes: null }
   const facts: StatusFacts = {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { WalshipError } from '../base/index.js'
 import type { Content } from './content.js'
 import type { ReaderSource } from './content-reader.js'
-import { PACKING_PIECE_SIZE, packingMemory } from './packing-memory.js'
+import { PackingMemory } from './packing-memory.js'
 import { PACKING_FAILED, packingThread } from './packing-thread.js'
 import type { StoreCompression } from './store-compression.js'
 import { compressBuffer } from './whole-buffer.js'
@@ -20,8 +20,13 @@ export interface Packed {
   release(): void
 }
 
+/** What is read, hashed and compressed in one go. */
+const PIECE_SIZE = 256 * 1024
+
 /** Up to this the way to the other thread takes longer than the work. */
 const SMALL_SIZE = 32 * 1024
+
+const memory = new PackingMemory(PIECE_SIZE, () => packingThread.stopIfIdle())
 
 /**
  * Compresses content on a thread of its own while it is being read. In memory is only the result, and
@@ -51,7 +56,7 @@ async function packOnThread(
   reader: ReaderSource | undefined,
 ): Promise<Packed> {
   const id = packingThread.newId()
-  const body = packingMemory.takeBody(content.length)
+  const body = memory.takeBody(content.length)
   try {
     await packingThread.ask({ id, kind: 'begin', compression, body, reader })
     await givePieces(id, content)
@@ -62,11 +67,11 @@ async function packOnThread(
       bodySha256: Buffer.from(answer.packedSha256, 'hex'),
       sha256: answer.sha256,
       found: answer.found,
-      release: () => packingMemory.giveBody(body),
+      release: () => memory.giveBody(body),
     }
   } catch (error) {
     await packingThread.ask({ id, kind: 'cancel' }).catch(() => {})
-    packingMemory.giveBody(body)
+    memory.giveBody(body)
     throw error
   }
 }
@@ -82,12 +87,12 @@ async function packHere(compression: StoreCompression, content: Content): Promis
 
 /** Reads the next piece while the last one is being packed. */
 async function givePieces(id: number, content: Content): Promise<void> {
-  const pieces = [packingMemory.takePiece(), packingMemory.takePiece()] as const
+  const pieces = [memory.takePiece(), memory.takePiece()] as const
   let packing: Promise<unknown> | null = null
   try {
-    for (let from = 0; from < content.length; from += PACKING_PIECE_SIZE) {
-      const piece = pieces[(from / PACKING_PIECE_SIZE) % 2]!
-      const length = Math.min(PACKING_PIECE_SIZE, content.length - from)
+    for (let from = 0; from < content.length; from += PIECE_SIZE) {
+      const piece = pieces[(from / PIECE_SIZE) % 2]!
+      const length = Math.min(PIECE_SIZE, content.length - from)
       await content.read(Buffer.from(piece, 0, length), from)
       await packing
       packing = packingThread.ask({ id, kind: 'piece', memory: piece, length })
@@ -97,6 +102,6 @@ async function givePieces(id: number, content: Content): Promise<void> {
     await packing
   } finally {
     await packing?.catch(() => {})
-    for (const piece of pieces) packingMemory.givePiece(piece)
+    for (const piece of pieces) memory.givePiece(piece)
   }
 }

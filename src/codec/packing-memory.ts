@@ -1,8 +1,4 @@
 import { packedBound } from './packed-output.js'
-import { packingThread } from './packing-thread.js'
-
-/** What is read, hashed and compressed in one go. */
-export const PACKING_PIECE_SIZE = 256 * 1024
 
 /** More than these are not kept: what uploads and parts of the open segment need at once by default. */
 const MOST_BODIES = 8
@@ -78,6 +74,3 @@ export class PackingMemory {
     this.#idle.unref()
   }
 }
-
-/** The one of this process. */
-export const packingMemory = new PackingMemory(PACKING_PIECE_SIZE, () => packingThread.stopIfIdle())

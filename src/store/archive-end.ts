@@ -8,12 +8,11 @@ import {
   segmentNumber,
   segmentStart,
 } from '../wal/index.js'
+import { historiesIn } from './archive-inventory.js'
 import {
   behindSegment,
   GAP_FOLDER,
-  HISTORY_FOLDER,
   parseGapKey,
-  parseHistoryKey,
   parseTailKey,
   parseWalKey,
   tailTimelineFolder,
@@ -69,11 +68,7 @@ export async function findArchiveEnd(
 
 /** All that can hold WAL, the newest first. */
 async function timelines(store: ObjectStore, options: OperationOptions): Promise<number[]> {
-  const found = new Set([1])
-  for await (const { key } of store.list(HISTORY_FOLDER, options)) {
-    const timeline = parseHistoryKey(key)
-    if (timeline !== null) found.add(timeline)
-  }
+  const found = new Set([1, ...(await historiesIn(store, options))])
   return [...found].sort((a, b) => b - a)
 }
 

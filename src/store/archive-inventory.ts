@@ -25,10 +25,16 @@ export async function takeInventory(
     const part = parseTailKey(key)
     if (part !== null) tails.add(part.name)
   }
-  const histories: number[] = []
-  for await (const { key } of store.list(HISTORY_FOLDER, { signal })) {
-    const timeline = parseHistoryKey(key)
-    if (timeline !== null) histories.push(timeline)
-  }
+  const histories = await historiesIn(store, { signal })
   return { segments: [...storedBytes.keys()], tails: [...tails], histories, storedBytes }
+}
+
+/** Timelines that have a history file, in order. */
+export async function historiesIn(store: ObjectStore, options: OperationOptions): Promise<number[]> {
+  const timelines: number[] = []
+  for await (const { key } of store.list(HISTORY_FOLDER, options)) {
+    const timeline = parseHistoryKey(key)
+    if (timeline !== null) timelines.push(timeline)
+  }
+  return timelines
 }

@@ -1,14 +1,6 @@
-import {
-  GAP_FOLDER,
-  type GapRange,
-  gapKey,
-  HISTORY_FOLDER,
-  indexKey,
-  parseGapKey,
-  parseHistoryKey,
-  parseTailKey,
-  parseWalKey,
-} from './archive-layout.js'
+import { historiesIn } from './archive-inventory.js'
+import { type GapRange, gapKey, indexKey, parseTailKey, parseWalKey } from './archive-layout.js'
+import { gapsIn } from './gap-records.js'
 import type { ObjectLock, ObjectStore, OperationOptions } from './object-store.js'
 
 /** What an archive keeps under one name: the objects of a segment, or the parts of an open one. */
@@ -61,16 +53,8 @@ export class ArchiveRemoval {
       const part = parseTailKey(key)
       if (part !== null) add(part.name, true, key, size, storedAt)
     }
-    const histories: number[] = []
-    for await (const { key } of this.#store.list(HISTORY_FOLDER, options)) {
-      const timeline = parseHistoryKey(key)
-      if (timeline !== null) histories.push(timeline)
-    }
-    const gaps: GapRange[] = []
-    for await (const { key } of this.#store.list(GAP_FOLDER, options)) {
-      const gap = parseGapKey(key)
-      if (gap !== null) gaps.push(gap)
-    }
+    const histories = await historiesIn(this.#store, options)
+    const gaps = await gapsIn(this.#store, options)
     return { wal: [...wal.values()], histories, gaps }
   }
 

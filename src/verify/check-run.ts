@@ -2,8 +2,14 @@ import { setImmediate } from 'node:timers/promises'
 import { type WalProblem, WalVerifier } from '../records/index.js'
 import { formatLsn, type Lsn, lsnAdd, segmentStart } from '../wal/index.js'
 import type { Run } from './check-plan.js'
-import { readFailure } from './directory-source.js'
-import { contentFault, type FileFault, lengthFault, unreadable, type WholeContent } from './file-fault.js'
+import {
+  contentFault,
+  type FileFault,
+  lengthFault,
+  readFailure,
+  unreadable,
+  type WholeContent,
+} from './file-fault.js'
 import { FilePieces } from './file-pieces.js'
 import type { VerifyProblem } from './verify-problem.js'
 import { UnreadableFile, type WalFile, type WalInventory, type WalSource } from './wal-source.js'

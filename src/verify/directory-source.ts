@@ -1,9 +1,10 @@
 import { createReadStream } from 'node:fs'
 import { open, readdir } from 'node:fs/promises'
-import { errnoOf, errnoText, WalshipError } from '../base/index.js'
+import { errnoOf, WalshipError } from '../base/index.js'
 import { CorruptStreamError, decompress } from '../codec/index.js'
 import { listWalFiles, readSystemIdentifier } from '../segments/index.js'
 import { historyFileName, segmentStart } from '../wal/index.js'
+import { readFailure } from './file-fault.js'
 import { FilePieces } from './file-pieces.js'
 import { UnreadableFile, type WalFile, type WalInventory, type WalSource } from './wal-source.js'
 
@@ -154,16 +155,6 @@ const COPY_HINT = 'compare it with another copy'
 
 function packingOf({ name }: WalFile): string | undefined {
   return /\.(gz|lz4)(\.partial)?$/.exec(name)?.[1]
-}
-
-/** What is wrong with one file, or with the reading of all. */
-export function readFailure(path: string, error: unknown): UnreadableFile | WalshipError {
-  if (errnoOf(error) === 'EIO') return new UnreadableFile(errnoText(error), 'look at the disk', error)
-  return new WalshipError(`could not read file "${path}": ${errnoText(error)}`, {
-    code: 'VERIFY_READ',
-    hint: 'check who may read it',
-    cause: error,
-  })
 }
 
 async function openForReading(path: string) {

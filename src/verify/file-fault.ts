@@ -1,3 +1,4 @@
+import { errnoOf, errnoText, WalshipError } from '../base/index.js'
 import type { VerifyProblemKind } from './verify-problem.js'
 import { UnreadableFile, type WalFile } from './wal-source.js'
 
@@ -29,4 +30,14 @@ export function lengthFault(file: WalFile, length: number, segmentSize: number):
 
 export function unreadable({ message, hint }: UnreadableFile): FileFault {
   return { kind: 'unreadable', text: `it cannot be read: ${message}`, hint }
+}
+
+/** What is wrong with one file, or with the reading of all. */
+export function readFailure(path: string, error: unknown): UnreadableFile | WalshipError {
+  if (errnoOf(error) === 'EIO') return new UnreadableFile(errnoText(error), 'look at the disk', error)
+  return new WalshipError(`could not read file "${path}": ${errnoText(error)}`, {
+    code: 'VERIFY_READ',
+    hint: 'check who may read it',
+    cause: error,
+  })
 }

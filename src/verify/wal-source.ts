@@ -45,7 +45,7 @@ export interface WalSource extends AsyncDisposable {
    * The same piece by piece, where that is quicker.
    *
    * @returns null when it is not there any more; undefined: only `read` will do
-   * @throws UnreadableFile, also the pieces
+   * @throws UnreadableFile; the pieces throw the operating system's error
    */
   openPieces?(file: WalFile): FilePieces | null | undefined
   /** What was noted of a finished segment's content; null when nothing was. */
