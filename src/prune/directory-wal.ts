@@ -1,13 +1,12 @@
 import { access, readdir, readFile, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf, errnoText } from '../base/index.js'
-import { listWalFiles, readSystemIdentifier } from '../segments/index.js'
+import { historyTimeline, listWalFiles, readSystemIdentifier } from '../segments/index.js'
 import { historyFileName } from '../wal/index.js'
 import { backupFromLabel } from './backup-text.js'
 import { PruneError } from './errors.js'
 import type { KnownBackup, PrunableFile, PrunableInventory, PrunableWal } from './prunable-wal.js'
 
-const HISTORY_NAME = /^([0-9A-F]{8})\.history(?:\.gz|\.lz4)?$/
 /** What the end of a base backup leaves among the WAL that archive_command takes. */
 const BACKUP_NAME = /^[0-9A-F]{24}\.[0-9A-F]{8}\.backup$/
 
@@ -47,8 +46,8 @@ export class DirectoryWal implements PrunableWal {
     }
     const names = await readdir(this.#path)
     const histories = names.flatMap((name) => {
-      const digits = HISTORY_NAME.exec(name)?.[1]
-      return digits === undefined || name < historyFileName(2) ? [] : [Number.parseInt(digits, 16)]
+      const timeline = historyTimeline(name)
+      return timeline === null || name < historyFileName(2) ? [] : [timeline]
     })
     const backups: KnownBackup[] = []
     for (const name of names.filter((each) => BACKUP_NAME.test(each)))

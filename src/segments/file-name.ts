@@ -33,6 +33,12 @@ export function parseWalFileName(name: string, segmentSize: number): WalFileName
   }
 }
 
+/** The timeline of a history file's name, compressed or not; null for any other name. */
+export function historyTimeline(name: string): number | null {
+  const digits = /^([0-9A-F]{8})\.history(?:\.gz|\.lz4)?$/.exec(name)?.[1]
+  return digits === undefined ? null : Number.parseInt(digits, 16)
+}
+
 /** Name of a complete segment's file. */
 export function finalFileName(segmentName: string, algorithm: CompressionAlgorithm): string {
   return segmentName + fileExtension(algorithm)

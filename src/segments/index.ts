@@ -1,6 +1,7 @@
 export { findRunStart } from './coverage.js'
 export { DirectoryLock, type LockAttempt } from './directory-lock.js'
 export { WalFileError } from './errors.js'
+export { historyTimeline } from './file-name.js'
 export { type HistoryFileOptions, historyFileExists, writeHistoryFile } from './history-file.js'
 export { type DirectoryIdentity, readSystemIdentifier } from './identity.js'
 export { findStreamingStart, listWalFiles, type SkippedFile, type StreamingStart } from './scan.js'

@@ -2,13 +2,12 @@ import { createReadStream } from 'node:fs'
 import { open, readdir } from 'node:fs/promises'
 import { errnoOf, WalshipError } from '../base/index.js'
 import { CorruptStreamError, decompress } from '../codec/index.js'
-import { listWalFiles, readSystemIdentifier } from '../segments/index.js'
+import { historyTimeline, listWalFiles, readSystemIdentifier } from '../segments/index.js'
 import { historyFileName, segmentStart } from '../wal/index.js'
 import { readFailure } from './file-fault.js'
 import { FilePieces } from './file-pieces.js'
 import { UnreadableFile, type WalFile, type WalInventory, type WalSource } from './wal-source.js'
 
-const HISTORY_NAME = /^([0-9A-F]{8})\.history(?:\.gz|\.lz4)?$/
 const PAGE_ADDRESS_OFFSET = 8
 
 /** One file is checked while the next is read; so the third time its memory is free again. */
@@ -46,8 +45,8 @@ export class DirectorySource implements WalSource {
     const files = [...chosen.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
     const unused = await this.#countUnused(files, segmentSize)
     const histories = (await readdir(this.#path)).flatMap((name) => {
-      const digits = HISTORY_NAME.exec(name)?.[1]
-      return digits === undefined ? [] : [Number.parseInt(digits, 16)]
+      const timeline = historyTimeline(name)
+      return timeline === null ? [] : [timeline]
     })
     return {
       segmentSize,
